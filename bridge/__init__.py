@@ -1,0 +1,1 @@
+"""The deck between the two banks: events become orders, readings become reports. Knows both banks, not the lab."""

@@ -1,0 +1,1 @@
+"""Bedrock: keys, identities, seals, policy handles, the ledger. Knows nothing of energy, imports none of ours."""
