@@ -9,6 +9,7 @@ Header layout (labels of RFC 9052, 8392, 9596; private claims lie at or below -6
 
     1 alg   4 kid   16 typ   15 {1 iss, 2 sub, 3 aud?, 4 exp?, 5 nbf?, 6 iat, 7 cti}
     -65537 [parent digest, ...]        -65538 [number, digest of the previous statement of this signer]?
+    -65539 [digest of a content, ...]? (raw utility bytes, policy text, profile: texts that stand beside, never inside)
 """
 
 import hashlib
@@ -28,10 +29,11 @@ _TYPE: Final = 16
 _CLAIMS: Final = 15
 _PARENTS: Final = -65537
 _CHAIN: Final = -65538
+_CONTENTS: Final = -65539
 _ISS, _SUB, _AUD, _EXP, _NBF, _IAT, _CTI = 1, 2, 3, 4, 5, 6, 7
 _TYPE_PREFIX: Final = "application/wattseal-"
 _TYPE_SUFFIX: Final = "+cbor"
-_MAX_PARENTS: Final = 256
+_MAX_DIGESTS: Final = 256
 
 
 class Role(StrEnum):
@@ -120,6 +122,7 @@ class Header:
     expires_at: int | None = None
     parents: tuple[bytes, ...] = ()
     chain: tuple[int, bytes] | None = None
+    contents: tuple[bytes, ...] = ()
     statement_id: bytes = field(default_factory=lambda: secrets.token_bytes(ID_BYTES))
 
 
@@ -163,11 +166,13 @@ def _header_map(header: Header) -> dict[int, cbor.Value]:
     }
     if header.chain is not None:
         fields[_CHAIN] = header.chain
+    if header.contents:
+        fields[_CONTENTS] = header.contents
     return fields
 
 
 def _header_of(protected: Mapping[int, cbor.Value]) -> Header:
-    known = {cose.ALGORITHM, cose.KEY_ID, _TYPE, _CLAIMS, _PARENTS, _CHAIN}
+    known = {cose.ALGORITHM, cose.KEY_ID, _TYPE, _CLAIMS, _PARENTS, _CHAIN, _CONTENTS}
     claims = protected.get(_CLAIMS)
     if not set(protected) <= known or not isinstance(claims, Mapping):
         raise StatementError("header_malformed", "The statement's header holds an unknown label or no claims.")
@@ -181,8 +186,9 @@ def _header_of(protected: Mapping[int, cbor.Value]) -> Header:
         audience=None if _AUD not in claims else _text(claims[_AUD]),
         not_before=None if _NBF not in claims else _seconds(claims[_NBF]),
         expires_at=None if _EXP not in claims else _seconds(claims[_EXP]),
-        parents=_parents(protected.get(_PARENTS)),
+        parents=_digests(protected.get(_PARENTS)),
         chain=None if _CHAIN not in protected else _chain(protected[_CHAIN]),
+        contents=() if _CONTENTS not in protected else _digests(protected[_CONTENTS]),
         statement_id=_sized(claims.get(_CTI), ID_BYTES),
     )
 
@@ -213,9 +219,9 @@ def _sized(value: cbor.Value, size: int) -> bytes:
     return value
 
 
-def _parents(value: cbor.Value) -> tuple[bytes, ...]:
-    if not isinstance(value, tuple | list) or len(value) > _MAX_PARENTS:
-        raise StatementError("header_malformed", "The statement names no parents list, or too many parents.")
+def _digests(value: cbor.Value) -> tuple[bytes, ...]:
+    if not isinstance(value, tuple | list) or len(value) > _MAX_DIGESTS:
+        raise StatementError("header_malformed", "The statement's list of parents or contents is missing or too long.")
     return tuple(_sized(item, DIGEST_BYTES) for item in value)
 
 

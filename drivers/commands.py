@@ -1,0 +1,207 @@
+"""Bodies of the statements that go to the gateway, and of its hello: order, command, hail, hello, renewal.
+
+Every number is an integer, with scale (power of ten) and unit beside it. Sign is the generator's: positive watts are
+injected into the site, negative are absorbed. Times are unix seconds.
+
+    order    {1: device, 2: operation, 3: value, 4: scale, 5: unit, 6: not before, 7: hold seconds (0: open-ended),
+              8: [operation, value] to revert to, 9: tolerance, 10: profile digest}
+    command  {1: order, 2: epoch, 3: sequence, 4: lease seconds, 5: digest of the command it supersedes or null}
+    hail     {1: nonce, 2: highest chain number of the gateway's statements that the core holds durably}
+    hello    {1: nonce, 2: epoch, 3: highest sequence consumed, 4: clock quality}
+    renewal  {1: epoch, 2: sequence, 3: lease seconds, 4: highest chain number held durably};  its parents live on
+
+The order body says nothing of events or utilities: one intent gives the same bytes whichever dialect brought it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from wattseal.certs import cbor
+from wattseal.certs.errors import PeerError
+
+MAX_LEASE_SECONDS: Final = 900
+EPOCH_BYTES: Final = 16
+NONCE_BYTES: Final = 16
+WATT: Final = "W"
+
+
+class BodyError(PeerError):
+    """A statement's body is not laid out as its kind demands."""
+
+
+class Operation(StrEnum):
+    """What a device can be ordered to do."""
+
+    SET_POWER = "set_power"  # signed watts
+    LIMIT_INJECT = "limit_inject"  # non-negative watts
+    LIMIT_ABSORB = "limit_absorb"  # non-negative watts
+    RELEASE = "release"  # back to the device's own default; value 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One wish for one device, free of who asked. `value` times ten to the `scale` is in `unit`."""
+
+    device: str
+    operation: Operation
+    value: int
+    not_before: int
+    hold_seconds: int
+    revert_to: tuple[Operation, int]
+    tolerance: int
+    profile_digest: bytes
+    scale: int = 0
+    unit: str = WATT
+
+    def encode(self) -> bytes:
+        """The order body: deterministic, so that equal orders are equal bytes."""
+        return cbor.encode(
+            {
+                1: self.device,
+                2: str(self.operation),
+                3: self.value,
+                4: self.scale,
+                5: self.unit,
+                6: self.not_before,
+                7: self.hold_seconds,
+                8: (str(self.revert_to[0]), self.revert_to[1]),
+                9: self.tolerance,
+                10: self.profile_digest,
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Order":
+        """Raises `BodyError` or `CborError`."""
+        match cbor.decode(data):
+            case {
+                1: str(device),
+                2: str(operation),
+                3: int(value),
+                4: int(scale),
+                5: str(unit),
+                6: int(not_before),
+                7: int(hold),
+                8: (tuple() | list()) as revert,
+                9: int(tolerance),
+                10: bytes(profile),
+                **rest,
+            } if not rest and len(revert) == 2 and isinstance(revert[1], int):  # noqa: PLR2004 - operation and value
+                return cls(
+                    device,
+                    _operation(operation),
+                    value,
+                    not_before,
+                    hold,
+                    (_operation(revert[0]), revert[1]),
+                    tolerance,
+                    profile,
+                    scale,
+                    unit,
+                )
+        raise BodyError("order_malformed", "The order body is not laid out as this release reads it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An order made valid for one gateway, one epoch and one number."""
+
+    order: bytes
+    epoch: bytes
+    sequence: int
+    lease_seconds: int
+    supersedes: bytes | None = None
+
+    def encode(self) -> bytes:
+        """The command body."""
+        return cbor.encode({1: self.order, 2: self.epoch, 3: self.sequence, 4: self.lease_seconds, 5: self.supersedes})
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Command":
+        """Raises `BodyError` or `CborError`."""
+        match cbor.decode(data):
+            case {
+                1: bytes(order),
+                2: bytes(epoch),
+                3: int(sequence),
+                4: int(lease),
+                5: (bytes() | None) as supersedes,
+                **rest,
+            } if not rest and len(epoch) == EPOCH_BYTES:
+                return cls(order, epoch, sequence, lease, supersedes)
+        raise BodyError("command_malformed", "The command body is not laid out as this release reads it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Hail:
+    """The issuer asks for the gateway's epoch; `held` is the highest chain number it holds durably."""
+
+    nonce: bytes
+    held: int
+
+    def encode(self) -> bytes:
+        """The hail body."""
+        return cbor.encode({1: self.nonce, 2: self.held})
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Hail":
+        """Raises `BodyError` or `CborError`."""
+        match cbor.decode(data):
+            case {1: bytes(nonce), 2: int(held), **rest} if not rest and len(nonce) == NONCE_BYTES:
+                return cls(nonce, held)
+        raise BodyError("hail_malformed", "The hail body is not laid out as this release reads it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The gateway's answer to a hail."""
+
+    nonce: bytes
+    epoch: bytes
+    sequence: int
+    clock: str
+
+    def encode(self) -> bytes:
+        """The hello body."""
+        return cbor.encode({1: self.nonce, 2: self.epoch, 3: self.sequence, 4: self.clock})
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Hello":
+        """Raises `BodyError` or `CborError`."""
+        match cbor.decode(data):
+            case {1: bytes(nonce), 2: bytes(epoch), 3: int(sequence), 4: str(clock), **rest} if not rest:
+                return cls(nonce, epoch, sequence, clock)
+        raise BodyError("hello_malformed", "The hello body is not laid out as this release reads it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The commands named as parents live on for `lease_seconds` from its arrival; all others stay as they are.
+
+    It consumes a sequence number like a command. `held` acknowledges the gateway's statements.
+    """
+
+    epoch: bytes
+    sequence: int
+    lease_seconds: int
+    held: int
+
+    def encode(self) -> bytes:
+        """The renewal body."""
+        return cbor.encode({1: self.epoch, 2: self.sequence, 3: self.lease_seconds, 4: self.held})
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Renewal":
+        """Raises `BodyError` or `CborError`."""
+        match cbor.decode(data):
+            case {1: bytes(epoch), 2: int(sequence), 3: int(lease), 4: int(held), **rest} if not rest:
+                return cls(epoch, sequence, lease, held)
+        raise BodyError("renewal_malformed", "The renewal body is not laid out as this release reads it.")
+
+
+def _operation(value: cbor.Value) -> Operation:
+    try:
+        return Operation(str(value))
+    except ValueError as error:
+        raise BodyError("operation_unknown", f"{value!r} is no operation that this release knows.") from error
