@@ -1,0 +1,1 @@
+"""Device profiles: what each product is, declared as data, and the one interpreter that reads them."""
