@@ -1,7 +1,7 @@
 """`GridEvent`: what a utility asks for, in one vocabulary for all dialects, without flattening it.
 
 A wish keeps its kind (setpoint, limit, level): the deck decides what a device does about it. Sign is the generator's:
-positive watts are injected into the site's grid, negative are absorbed; limits are non-negative. Times are unix seconds.
+positive watts are injected, negative are absorbed; limits are non-negative. Times are unix seconds.
 This is also the body of the *intent* statement, so the encoding is deterministic and a changed field changes its bytes.
 
     intent {1: translator, 2: [dialect, utility, programme, event id, version], 3: status, 4: priority or null, 5: test,
@@ -10,6 +10,7 @@ This is also the body of the *intent* statement, so the encoding is deterministi
     course {1: signal name, 2: point, 3: [device, ...], 4: [[offset, duration or null, wish kind, value], ...]}
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -68,7 +69,12 @@ class Level:
 
 
 Wish: TypeAlias = Setpoint | InjectLimit | AbsorbLimit | Level
-_KINDS: Final = {"setpoint": Setpoint, "inject_limit": InjectLimit, "absorb_limit": AbsorbLimit, "level": Level}
+_KINDS: Final[dict[str, Callable[[int], Wish]]] = {
+    "setpoint": Setpoint,
+    "inject_limit": InjectLimit,
+    "absorb_limit": AbsorbLimit,
+    "level": Level,
+}
 
 
 @dataclass(frozen=True, slots=True)
