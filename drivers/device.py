@@ -7,19 +7,35 @@ Nothing here knows a register map, a utility or a clock.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import Protocol
 
 from wattseal.certs.errors import MisuseError, PeerError
+from wattseal.drivers.commands import Operation
 from wattseal.drivers.modbus.exchange import Exchange
 
-
-class Operation(StrEnum):
-    """What may be asked of a device."""
-
-    SET_POWER = "set_power"
-    LIMIT_INJECT = "limit_inject"
-    LIMIT_ABSORB = "limit_absorb"
-    RELEASE = "release"
+__all__ = [
+    "ActiveControl",
+    "Capabilities",
+    "Device",
+    "DeviceState",
+    "Expectation",
+    "Identity",
+    "Layout",
+    "LayoutError",
+    "ModelPlace",
+    "OperatingState",
+    "Operation",
+    "PlannedWrites",
+    "Quality",
+    "Quantity",
+    "ReadBack",
+    "Scope",
+    "UnsupportedError",
+    "Verdict",
+    "Wish",
+    "WriteStep",
+]
 
 
 class Quality(StrEnum):
@@ -58,7 +74,7 @@ class UnsupportedError(MisuseError):
 
 
 class LayoutError(PeerError):
-    """The device is not laid out as its profile or its earlier discovery says (`model_missing`, `layout_changed`...)."""
+    """The device is not laid out as its profile or its earlier discovery says (`model_missing`, `layout_changed`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +94,8 @@ class Quantity:
         if self.mantissa is None:
             return None
         if self.exponent >= 0:
-            return int(self.mantissa * 10**self.exponent)
-        whole, rest = divmod(self.mantissa, 10**-self.exponent)
-        twice = 2 * rest - 10**-self.exponent
-        return whole + (twice > 0 or (twice == 0 and whole % 2 == 1))
+            return self.mantissa * int(10**self.exponent)
+        return round(Fraction(self.mantissa, 10**-self.exponent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +124,7 @@ class WriteStep:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One register point that must read `mantissa` × 10^`exponent` (± `tolerance` mantissas) after the steps."""
+    """A point that must read `mantissa` times 10 to the `exponent`, give or take `tolerance` mantissas."""
 
     point: str
     mantissa: int
