@@ -20,7 +20,8 @@ from wattseal.drivers.commands import BodyError
 class Phase(StrEnum):
     """At which turn of a command's life a receipt was written."""
 
-    COMMAND = "command"
+    COMMAND = "command"  # written and read back
+    EFFECT = "effect"  # the settle time has passed and the power was measured
     REVERT = "revert"
     RESTART = "restart"
     LEASE = "lease"
