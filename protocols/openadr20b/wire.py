@@ -1,0 +1,28 @@
+"""How a field of a message says where it stands on the wire; the binding compiles these once.
+
+A path has one step per element, from the outside in, with its prefix and how often it may occur (`?` at most once,
+`*` any number, `+` at least once, nothing exactly once): ``strm:intervals?/ei:interval+``. A step ``@gml:id`` is an
+attribute. The order of a type's fields is the order of the schema's sequence.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from wattseal.protocols.lexical import Lexical
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """The place of a field: `path`, its lexical form where the type of the field does not say it already, and `then`.
+
+    `then` names an element of any content that must follow the field inside its outermost step and is not carried.
+    """
+
+    path: str
+    lexical: Lexical[Any] | None = None
+    then: str = ""
+
+
+def wire(path: str, lexical: Lexical[Any] | None = None, *, then: str = "") -> Wire:
+    """Says where a field stands; used inside `Annotated`."""
+    return Wire(path, lexical, then)
