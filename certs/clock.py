@@ -1,7 +1,7 @@
 """Time that can be trusted, or says that it cannot.
 
 The wall clock of a box may be in 1970 before the network is up, or be stepped by years in mid-event. So time here is an
-anchor (a wall time once trusted) plus what the monotonic clock has counted since; the operating system's wall clock only
+anchor (a wall time once trusted) plus what the monotonic clock has counted since; the system's wall clock only
 nudges it. Three qualities:
 
     trusted    wall and anchor agree within `STEP_SECONDS`; small differences are taken over at once
