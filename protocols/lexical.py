@@ -56,6 +56,8 @@ def _shown(text: str) -> str:
 
 def legal_text(value: str) -> str:
     """The value itself if XML can carry it and it is not too long; raises LexicalError otherwise."""
+    if not isinstance(value, str):
+        raise LexicalError(f"{value!r} is no string")
     if len(value) > MAX_TEXT_CHARACTERS:
         raise LexicalError(f"a string of {len(value)} characters is longer than {MAX_TEXT_CHARACTERS}")
     if _ILLEGAL_CHARACTER.search(value):
@@ -87,7 +89,13 @@ def _read_boolean(text: str) -> bool:
     raise LexicalError(f"{_shown(text)} is no boolean: true, false, 1 or 0")
 
 
-BOOLEAN: Final[Lexical[bool]] = Lexical("boolean", _read_boolean, lambda value: "true" if value else "false")
+def _write_boolean(value: bool) -> str:
+    if not isinstance(value, bool):
+        raise LexicalError(f"{value!r} is no boolean")
+    return "true" if value else "false"
+
+
+BOOLEAN: Final[Lexical[bool]] = Lexical("boolean", _read_boolean, _write_boolean)
 
 
 def unsigned(maximum: int, name: str) -> Lexical[int]:
@@ -111,8 +119,8 @@ UNSIGNED_INT: Final = unsigned(_UNSIGNED_INT_MAX, "unsignedInt")
 
 
 def _float_range(value: Decimal) -> Decimal:
-    if not value.is_finite():
-        raise LexicalError(f"{value} is not a finite number")
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise LexicalError(f"{value!r} is no finite Decimal")
     size = abs(value)
     if size > _MAX_FLOAT or 0 < size < _MIN_FLOAT:
         raise LexicalError(f"{value} is outside the range of a 32-bit float")
@@ -147,8 +155,8 @@ def _read_decimal(text: str) -> Decimal:
 
 
 def _write_decimal(value: Decimal) -> str:
-    if not value.is_finite():
-        raise LexicalError(f"{value} is not a finite number")
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise LexicalError(f"{value!r} is no finite Decimal")
     if abs(value.adjusted()) > _MAX_NUMBER_CHARACTERS or len(text := format(value, "f")) > _MAX_NUMBER_CHARACTERS:
         raise LexicalError(f"{value} takes more than {_MAX_NUMBER_CHARACTERS} characters without an exponent")
     return text
@@ -177,7 +185,7 @@ def _read_date_time(text: str) -> datetime:
 
 
 def _write_date_time(value: datetime) -> str:
-    if value.tzinfo is None or value.utcoffset() != timedelta(0):
+    if not isinstance(value, datetime) or value.tzinfo is None or value.utcoffset() != timedelta(0):
         raise LexicalError(f"{value!r} is not an aware UTC time")
     text = value.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
     return f"{text}.{value.microsecond:06d}Z" if value.microsecond else f"{text}Z"
@@ -197,12 +205,12 @@ DATE_TIME: Final[Lexical[datetime]] = Lexical("dateTime", _read_date_time, _writ
 """A UTC instant: ``Z`` may be missing (read as UTC, remarked), a numeric offset is refused."""
 
 
-def token_of(words: type[StrEnum]) -> Lexical[Any]:
-    """One of the words of an enumeration."""
+def word_of(words: type[StrEnum]) -> Lexical[Any]:
+    """One of the words of an enumeration of strings: no white space around it."""
     members = {member.value: member for member in words}
 
     def read(text: str) -> StrEnum:
-        member = members.get(text) or members.get(collapsed(text))
+        member = members.get(text)
         if member is None:
             raise LexicalError(f"{_shown(text)} is none of the words of {words.__name__}")
         return member
@@ -213,6 +221,12 @@ def token_of(words: type[StrEnum]) -> Lexical[Any]:
         return value.value
 
     return Lexical(words.__name__, read, write)
+
+
+def token_of(words: type[StrEnum]) -> Lexical[Any]:
+    """One of the words of an enumeration of tokens: white space around it does not count."""
+    word = word_of(words)
+    return Lexical(word.name, lambda text: word.read(collapsed(text)), word.write)
 
 
 def token_or_extension(words: type[StrEnum], extension: type[str]) -> Lexical[Any]:
@@ -259,11 +273,28 @@ def matching(pattern: str, name: str) -> Lexical[str]:
     form = re.compile(f"(?:{pattern})\\Z")
 
     def check(value: str) -> str:
-        if not form.match(value):
+        if not isinstance(value, str) or not form.match(value):
             raise LexicalError(f"{_shown(value)} is no {name}")
         return value
 
     return Lexical(name, check, check)
+
+
+def _read_uri(text: str) -> str:
+    return collapsed(_read_text(text))
+
+
+def _write_uri(value: str) -> str:
+    if collapsed(legal_text(value)) != value:
+        raise LexicalError(f"{_shown(value)} is no URI: it has white space that would not survive")
+    return value
+
+
+URI: Final[Lexical[str]] = Lexical("anyURI", _read_uri, _write_uri)
+"""xs:anyURI: any text at all, white space collapsed. Peers write plain names where a URI is meant."""
+
+NAME: Final = matching(r"[A-Za-z_][A-Za-z0-9_.\-]{0,255}", "identifier of XML")
+"""xs:ID, in ASCII."""
 
 
 def list_of(item: Lexical[T], most: int) -> Lexical[tuple[T, ...]]:

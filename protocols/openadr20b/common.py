@@ -6,18 +6,12 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from wattseal.protocols.lexical import FLOAT, list_of, matching
+from wattseal.protocols.lexical import FLOAT, NAME, list_of, matching
 from wattseal.protocols.openadr20b.duration import Duration
-from wattseal.protocols.openadr20b.wire import wire
+from wattseal.protocols.xml_wire import wire
 
 RESPONSE_CODE = matching("[0-9]{3}", "response code of three digits")
 _POSITIONS = list_of(FLOAT, 10_000)
-
-
-class OtherContent(msgspec.Struct, frozen=True, kw_only=True):
-    """An element that we carry but do not understand: its exclusive canonical form, as UTF-8 XML."""
-
-    xml: bytes
 
 
 class EiResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,14 +32,14 @@ class QualifiedEventID(msgspec.Struct, frozen=True, kw_only=True):
 class Polygon(msgspec.Struct, frozen=True, kw_only=True):
     """gml:Polygon: its outer ring as a flat list of coordinates."""
 
-    id: Annotated[str | None, wire("@gml:id?")] = None
+    id: Annotated[str | None, wire("@gml:id?", NAME)] = None
     positions: Annotated[tuple[Decimal, ...], wire("gml:exterior/gml:LinearRing/gml:posList", _POSITIONS)]
 
 
 class FeatureCollection(msgspec.Struct, frozen=True, kw_only=True):
     """gml:FeatureCollection, as the schema of 2.0b cuts it down: one polygon."""
 
-    id: Annotated[str | None, wire("@gml:id?")] = None
+    id: Annotated[str | None, wire("@gml:id?", NAME)] = None
     polygon: Annotated[Polygon, wire("gml:location/gml:Polygon")]
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from wattseal.protocols.lexical import URI, word_of
 from wattseal.protocols.openadr20b.common import RESPONSE_CODE, CalendarPeriod, EiResponse, QualifiedEventID, Target
 from wattseal.protocols.openadr20b.duration import Duration
 from wattseal.protocols.openadr20b.item_base import ItemBase
@@ -21,7 +22,7 @@ from wattseal.protocols.openadr20b.vocabulary import (
     SignalName,
     SignalType,
 )
-from wattseal.protocols.openadr20b.wire import wire
+from wattseal.protocols.xml_wire import wire
 
 
 class SignalInterval(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +73,7 @@ class EventDescriptor(msgspec.Struct, frozen=True, kw_only=True):
     modification_date_time: Annotated[datetime | None, wire("ei:modificationDateTime?")] = None
     modification_reason: Annotated[str | None, wire("ei:modificationReason?")] = None
     priority: Annotated[int | None, wire("ei:priority?")] = None
-    market_context: Annotated[str, wire("ei:eiMarketContext/emix:marketContext")]
+    market_context: Annotated[str, wire("ei:eiMarketContext/emix:marketContext", URI)]
     created_date_time: Annotated[datetime, wire("ei:createdDateTime")]
     event_status: Annotated[EventStatus, wire("ei:eventStatus")]
     test_event: Annotated[str | None, wire("ei:testEvent?")] = None
@@ -97,7 +98,7 @@ class OadrEvent(msgspec.Struct, frozen=True, kw_only=True):
     """oadrEvent: an event and whether it wants an answer."""
 
     ei_event: Annotated[EiEvent, wire("ei:eiEvent")]
-    response_required: Annotated[ResponseRequired, wire("oadr:oadrResponseRequired")]
+    response_required: Annotated[ResponseRequired, wire("oadr:oadrResponseRequired", word_of(ResponseRequired))]
 
 
 class DistributeEvent(msgspec.Struct, frozen=True, kw_only=True):

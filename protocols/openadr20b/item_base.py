@@ -8,13 +8,12 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from wattseal.protocols.lexical import DECIMAL, fixed, matching
-from wattseal.protocols.openadr20b.common import OtherContent
+from wattseal.protocols.lexical import DECIMAL, fixed, matching, word_of
 from wattseal.protocols.openadr20b.vocabulary import CurrencyDescription, RealPowerUnit, SiScaleCode, TemperatureUnit
-from wattseal.protocols.openadr20b.wire import wire
+from wattseal.protocols.xml_wire import OtherContent, wire
 
 _CURRENCY_CODE = matching("[A-Z]{3}", "currency code of ISO 4217")
-_SCALE = wire("scale:siScaleCode")
+_SCALE = wire("scale:siScaleCode", word_of(SiScaleCode))
 
 
 class PowerAttributes(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,9 +5,10 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from wattseal.protocols.lexical import URI
 from wattseal.protocols.openadr20b.common import CalendarPeriod, EiResponse, QualifiedEventID, Target
 from wattseal.protocols.openadr20b.vocabulary import ExtensionToken, OptReason, OptType
-from wattseal.protocols.openadr20b.wire import wire
+from wattseal.protocols.xml_wire import wire
 
 
 class Vavailability(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +25,7 @@ class CreateOpt(msgspec.Struct, frozen=True, kw_only=True):
     opt_id: Annotated[str, wire("ei:optID")]
     opt_type: Annotated[OptType, wire("ei:optType")]
     opt_reason: Annotated[OptReason | ExtensionToken, wire("ei:optReason")]
-    market_context: Annotated[str | None, wire("emix:marketContext?")] = None
+    market_context: Annotated[str | None, wire("emix:marketContext?", URI)] = None
     ven_id: Annotated[str, wire("ei:venID")]
     vavailability: Annotated[Vavailability | None, wire("xcal:vavailability?")] = None
     created_date_time: Annotated[datetime, wire("ei:createdDateTime")]

@@ -7,7 +7,7 @@ import msgspec
 from wattseal.protocols.openadr20b.common import EiResponse
 from wattseal.protocols.openadr20b.duration import Duration
 from wattseal.protocols.openadr20b.vocabulary import ProfileName, ServiceName, TransportName
-from wattseal.protocols.openadr20b.wire import wire
+from wattseal.protocols.xml_wire import wire
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from wattseal.protocols.openadr20b.wire import wire
+from wattseal.protocols.xml_wire import wire
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from wattseal.protocols.lexical import unsigned
-from wattseal.protocols.openadr20b.common import CalendarPeriod, EiResponse, OtherContent, PayloadFloat, Target
+from wattseal.protocols.lexical import URI, unsigned
+from wattseal.protocols.openadr20b.common import CalendarPeriod, EiResponse, PayloadFloat, Target
 from wattseal.protocols.openadr20b.duration import Duration
 from wattseal.protocols.openadr20b.item_base import ItemBase
 from wattseal.protocols.openadr20b.vocabulary import DataQuality, ExtensionToken, ReadingType, ReportName, ReportType
-from wattseal.protocols.openadr20b.wire import wire
+from wattseal.protocols.xml_wire import OtherContent, wire
 
 
 class SamplingRate(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class ReportDescription(msgspec.Struct, frozen=True, kw_only=True):
     report_type: Annotated[ReportType | ExtensionToken, wire("ei:reportType")]
     item_base: Annotated[ItemBase | None, wire("emix:itemBase?")] = None
     reading_type: Annotated[ReadingType | ExtensionToken, wire("ei:readingType")]
-    market_context: Annotated[str | None, wire("emix:marketContext?")] = None
+    market_context: Annotated[str | None, wire("emix:marketContext?", URI)] = None
     sampling_rate: Annotated[SamplingRate | None, wire("oadr:oadrSamplingRate?")] = None
 
 

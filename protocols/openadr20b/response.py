@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from wattseal.protocols.openadr20b.common import EiResponse
-from wattseal.protocols.openadr20b.wire import wire
+from wattseal.protocols.xml_wire import wire
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):

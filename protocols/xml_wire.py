@@ -1,14 +1,22 @@
-"""How a field of a message says where it stands on the wire; the binding compiles these once.
+"""How a field of a message type says where it stands on the wire; the binding compiles these once.
 
 A path has one step per element, from the outside in, with its prefix and how often it may occur (`?` at most once,
 `*` any number, `+` at least once, nothing exactly once): ``strm:intervals?/ei:interval+``. A step ``@gml:id`` is an
-attribute. The order of a type's fields is the order of the schema's sequence.
+attribute. The order of a type's fields is the order of the schema's sequence. Knows no dialect and no parser.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from wattseal.protocols.lexical import Lexical
+
+
+class OtherContent(msgspec.Struct, frozen=True, kw_only=True):
+    """An element that is carried but not understood: its exclusive canonical form, as UTF-8 XML."""
+
+    xml: bytes
 
 
 @dataclass(frozen=True, slots=True)
