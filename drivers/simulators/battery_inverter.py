@@ -1,0 +1,231 @@
+"""A three-phase battery inverter with SunSpec models 1, 701, 702, 704 and 713 at base 40000, unit 1.
+
+Choices where the models leave one open: a word that no writable point covers refuses the whole write with exception 2,
+and so does half a point; a number out of the rating's range refuses it with exception 3; another unit id is answered
+with exception 11, reading outside the map with exception 2. WMaxLimPct limits injection only. WRmp holds for rising and
+falling power; reaching a hard limit of the cells, or losing the grid, cuts at once.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from wattseal.drivers.simulators import battery_points, physics
+from wattseal.drivers.simulators.battery_controls import BatteryRating, Controls
+from wattseal.drivers.simulators.battery_points import Surroundings
+from wattseal.drivers.simulators.device import Truth
+from wattseal.drivers.simulators.modbus_frames import ExceptionCode, ModbusFault
+from wattseal.drivers.simulators.own_mode import IDLE, OwnMode, constant
+from wattseal.drivers.simulators.physics import BatteryBody, BatteryState, Demand
+from wattseal.drivers.simulators.registers import Point, from_words
+from wattseal.drivers.simulators.reversion import FUNCTIONS, ReversionTimers
+from wattseal.drivers.simulators.settings import parse_set
+from wattseal.drivers.simulators.sunspec_layout import CHAIN, END_MODEL, MARKER, ModelLayout
+
+BASE = 40_000
+UNIT = 1
+STARTING_SECONDS = 10.0
+FIRST_MODEL = BASE + len(MARKER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryOptions:
+    """How the device is built and how it begins. `noise_watts` is how far the power may stay short of its target."""
+
+    maker: str = "Wattseal"
+    model: str = "Simulated Battery 10"
+    firmware: str = "1.0.0"
+    serial: str = "WS-BAT-0001"
+    rating: BatteryRating = field(default_factory=BatteryRating)
+    body: BatteryBody = field(default_factory=lambda: BatteryBody(capacity_wh=20_000.0))
+    soc_percent: float = 60.0
+    injected_wh: float = 2_400_000.0
+    absorbed_wh: float = 2_700_000.0
+    own_mode: OwnMode = IDLE
+    noise_watts: float = 0.0
+    seed: int = 1
+
+
+class BatteryInverter:
+    """The device. Time runs only through the `now` of its calls; what happened in between is caught up exactly."""
+
+    name = "battery"
+    functions = frozenset({3, 4, 6, 16})
+
+    def __init__(self, options: BatteryOptions, now: float) -> None:
+        self.options = options
+        self.controls = Controls(options.rating)
+        self.timers = ReversionTimers()
+        self.surroundings = Surroundings()
+        self._own_mode = options.own_mode
+        self._born = now
+        self._now = now
+        self._started = now
+        self._physics = BatteryState(
+            stored_wh=options.body.capacity_wh * options.soc_percent / 100.0,
+            injected_wh=options.injected_wh,
+            absorbed_wh=options.absorbed_wh,
+        )
+        self._addresses = _addresses()
+        self._writable = _writable_words(self._addresses)
+
+    # --- as Modbus sees it
+
+    def read(self, unit: int, function: int, address: int, count: int, now: float) -> tuple[int, ...] | ModbusFault:
+        """FC 3 and 4 see the same registers."""
+        del function
+        if unit != UNIT:
+            return ModbusFault(ExceptionCode.GATEWAY_TARGET_SILENT)
+        self.advance(now)
+        if address < BASE or address + count > self._addresses[-1][0] + 2:
+            return ModbusFault(ExceptionCode.ILLEGAL_DATA_ADDRESS)
+        words: list[int] = []
+        for start, layout in self._addresses:
+            length = 2 if layout is None else layout.length + 2
+            first, last = max(address, start), min(address + count, start + length)
+            if first < last:
+                words += self._block(start, layout)[first - start : last - start]
+        return tuple(words)
+
+    def write(self, unit: int, address: int, words: tuple[int, ...], now: float) -> ModbusFault | None:
+        """All points of the frame change together, then the timers of the functions they belong to."""
+        if unit != UNIT:
+            return ModbusFault(ExceptionCode.GATEWAY_TARGET_SILENT)
+        self.advance(now)
+        wanted: dict[str, int] = {}
+        position = 0
+        while position < len(words):
+            point = self._writable.get(address + position)
+            if point is None or position + point.words > len(words):
+                return ModbusFault(ExceptionCode.ILLEGAL_DATA_ADDRESS)
+            wanted[point.name] = int(from_words(point, words[position : position + point.words]))
+            position += point.words
+        if not all(self.controls.takes(name, raw) for name, raw in wanted.items()):
+            return ModbusFault(ExceptionCode.ILLEGAL_DATA_VALUE)
+        self._apply(wanted)
+        return None
+
+    def _apply(self, wanted: dict[str, int]) -> None:
+        self.controls.values.update(wanted)
+        self.timers.written(frozenset(wanted), self.controls.values, self._now)
+
+    def _block(self, start: int, layout: ModelLayout | None) -> tuple[int, ...]:
+        if layout is None:
+            return MARKER if start == BASE else (END_MODEL, 0)
+        return battery_points.block(layout, self._picture())
+
+    # --- as the physics see it
+
+    def advance(self, now: float) -> None:
+        """Catch up to `now`, from one event to the next: timers, own mode, start-up, noise."""
+        while self._now < now:
+            until = min(now, self.timers.next_deadline(), self._next_event())
+            self._physics = physics.advance(self.options.body, self._physics, self._demand(), until - self._now)
+            self._now = until
+            self.timers.expire(self.controls.values, until)
+
+    def _next_event(self) -> float:
+        """The next time after now at which the demand changes by itself."""
+        elapsed = self._now - self._born
+        change = self._born + self._own_mode.next_change(elapsed)
+        if change <= self._now:  # lost in the rounding of the addition
+            change = math.nextafter(self._now, math.inf)
+        if self._now < self._started:
+            change = min(change, self._started)
+        if self.options.noise_watts:
+            change = min(change, max(math.floor(self._now) + 1.0, math.nextafter(self._now, math.inf)))
+        return change
+
+    def _demand(self) -> Demand:
+        demand = self.controls.demand(self._own_mode.watts(self._now - self._born))
+        if not self.surroundings.works or self._now < self._started:
+            return replace(demand, watts=0.0, vars=0.0)
+        if self.options.noise_watts:
+            short = self.options.noise_watts * _noise(self.options.seed, math.floor(self._now))
+            demand = replace(demand, watts=math.copysign(max(abs(demand.watts) - short, 0.0), demand.watts))
+        return demand
+
+    def _picture(self) -> battery_points.Picture:
+        """Everything the registers are made from, at this moment."""
+        own_watts = self._own_mode.watts(self._now - self._born)
+        demand = self._demand()
+        return battery_points.Picture(
+            options_text={
+                "Mn": self.options.maker,
+                "Md": self.options.model,
+                "Vr": self.options.firmware,
+                "SN": self.options.serial,
+            },
+            rating=self.options.rating,
+            body=self.options.body,
+            state=self._physics,
+            surroundings=self.surroundings,
+            starting=self._now < self._started,
+            busy=bool(physics.reachable_watts(self.options.body, self._physics, demand) or demand.vars),
+            throttled=self.controls.throttles(own_watts),
+            controls=self.controls.values,
+            remaining={f.remaining: self.timers.remaining(f.name, self._now) for f in FUNCTIONS},
+        )
+
+    # --- as the control door sees it
+
+    def state(self, now: float) -> dict[str, Truth]:
+        """See battery_points.truth; besides `elapsed_seconds`, `own_watts` and the timers' whole seconds."""
+        self.advance(now)
+        demand = self._demand()
+        return battery_points.truth(self._picture()) | {
+            "elapsed_seconds": self._now - self._born,
+            "own_watts": self._own_mode.watts(self._now - self._born),
+            "target_watts": demand.watts,
+            "target_vars": demand.vars,
+            "timers": {f.name: self.timers.remaining(f.name, self._now) for f in FUNCTIONS},
+            "points": dict(self.controls.values),
+        }
+
+    def set(self, values: Mapping[str, object], now: float) -> None:
+        """See settings.BatterySet for what can be set."""
+        self.advance(now)
+        wish = parse_set(values, self.controls.ranges)
+        before = self.surroundings
+        self.surroundings = wish.applied_to(before)
+        if self.surroundings.works and not before.works:
+            self._started = now + STARTING_SECONDS
+        if not self.surroundings.works:
+            self._physics = replace(self._physics, watts=0.0, vars=0.0)
+        if wish.soc_percent is not None:
+            stored = self.options.body.capacity_wh * wish.soc_percent / 100.0
+            self._physics = replace(self._physics, stored_wh=stored)
+        if wish.own_watts is not None:
+            self._own_mode = constant(wish.own_watts)
+        if wish.points:
+            self._apply(wish.points)
+
+
+def _addresses() -> tuple[tuple[int, ModelLayout | None], ...]:
+    """Start address of the marker, of each model and of the end model (the layouts of first and last are None)."""
+    found: list[tuple[int, ModelLayout | None]] = [(BASE, None)]
+    address = FIRST_MODEL
+    for layout in CHAIN:
+        found.append((address, layout))
+        address += layout.length + 2
+    return (*found, (address, None))
+
+
+def _writable_words(addresses: tuple[tuple[int, ModelLayout | None], ...]) -> dict[int, Point]:
+    """Writable points by the address of their first word."""
+    return {
+        start + point.offset: point
+        for start, layout in addresses
+        if layout is not None
+        for point in layout.points
+        if point.writable
+    }
+
+
+def _noise(seed: int, second: int) -> float:
+    """A number in [0, 1) that depends on nothing but its arguments (a splitmix64 step)."""
+    mask = 0xFFFF_FFFF_FFFF_FFFF
+    mixed = (seed * 0x9E37_79B9_7F4A_7C15 + second) & mask
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58_476D_1CE4_E5B9) & mask
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D0_49BB_1331_11EB) & mask
+    return (mixed ^ (mixed >> 31)) / 2.0**64

@@ -1,0 +1,74 @@
+"""What may be set at the control door of each device, typed and checked before anything changes."""
+
+import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from wattseal.certs.errors import MisuseError
+from wattseal.drivers.simulators.battery_points import Surroundings
+
+_Set = TypeVar("_Set", bound=msgspec.Struct)
+_Value = TypeVar("_Value")
+LARGEST_OWN_WATTS = 600_000.0
+
+
+class BatterySet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Anything left out stays as it is.
+
+    `own_watts` replaces the own mode by a constant power (positive = discharge). `points` writes raw numbers to
+    writable points by name, as another tool would have done, and without a line in the write log.
+    """
+
+    soc_percent: float | None = None
+    own_watts: float | None = None
+    grid_connected: bool | None = None
+    device_fault: bool | None = None
+    volts: float | None = None
+    frequency_hz: float | None = None
+    ambient_celsius: float | None = None
+    points: dict[str, int] = {}
+
+    def applied_to(self, around: Surroundings) -> Surroundings:
+        """The surroundings with every field that is named here."""
+        return Surroundings(
+            grid_connected=_or(self.grid_connected, around.grid_connected),
+            device_fault=_or(self.device_fault, around.device_fault),
+            volts=_or(self.volts, around.volts),
+            frequency_hz=_or(self.frequency_hz, around.frequency_hz),
+            ambient_celsius=_or(self.ambient_celsius, around.ambient_celsius),
+        )
+
+
+def parse_set(values: Mapping[str, object], ranges: Mapping[str, tuple[int, int]]) -> BatterySet:
+    """Raises MisuseError `bad_set`."""
+    wish = typed(values, BatterySet)
+    within("soc_percent", wish.soc_percent, 0.0, 100.0)
+    within("own_watts", wish.own_watts, -LARGEST_OWN_WATTS, LARGEST_OWN_WATTS)
+    within("volts", wish.volts, 1.0, 1_000.0)
+    within("frequency_hz", wish.frequency_hz, 1.0, 100.0)
+    within("ambient_celsius", wish.ambient_celsius, -60.0, 90.0)
+    for name, raw in wish.points.items():
+        if name not in ranges:
+            raise MisuseError("bad_set", f"{name!r} is no writable point of this device.")
+        within(name, raw, *ranges[name])
+    return wish
+
+
+def typed(values: Mapping[str, object], shape: type[_Set]) -> _Set:
+    """`values` as the struct `shape`. Raises MisuseError `bad_set`."""
+    try:
+        return msgspec.convert(dict(values), type=shape, strict=True)
+    except msgspec.ValidationError as error:
+        raise MisuseError("bad_set", f"{error}.") from error
+
+
+def within(name: str, value: float | None, low: float, high: float) -> None:
+    """Refuse a number outside [low, high], NaN and infinity. Raises MisuseError `bad_set`."""
+    if value is not None and not (math.isfinite(value) and low <= value <= high):
+        raise MisuseError("bad_set", f"{name} must be {low:g} to {high:g}.")
+
+
+def _or(wished: _Value | None, present: _Value) -> _Value:
+    return present if wished is None else wished
