@@ -1,0 +1,186 @@
+"""Facts: every input of one plan run, as one sealed body. From them, and the texts they name, the run can be repeated.
+
+facts {1: planner, 2: now, 3: clock quality, 4: storage low, 5: digest of the site file, 6: policy digest,
+       7: [[intent digest, start draw, cut at or null], ...],
+       8: [[device, reading digest or null, state of charge in permille or null, reachable], ...],
+       9: [[device, command digest or null, order digest, standing, fresh, window end or null, operation, watts], ...],
+       10: epoch or null, 11: first sequence, 12: lease seconds}
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wattseal.bridge.plan import PLANNER, DevicePicture, World
+from wattseal.bridge.timeline import TimedEvent
+from wattseal.certs import cbor
+from wattseal.certs.clock import ClockQuality
+from wattseal.certs.errors import PeerError
+from wattseal.drivers.commands import Operation
+from wattseal.protocols.grid_event import GridEvent
+
+
+class FactsError(PeerError):
+    """A facts body that is not laid out as this release reads it, or that names what is not at hand."""
+
+
+class Standing(StrEnum):
+    """Where the last order to a device stands."""
+
+    COMMANDED = "commanded"  # sealed and sent; it lives until its window ends or another supersedes it
+    DENIED = "denied"  # policy said no: the same order is not asked again until something changes
+    REFUSED = "refused"  # the gate or the device said no
+    OVER = "over"  # the gateway reverted it
+
+
+@dataclass(frozen=True, slots=True)
+class EventFact:
+    """One event that the plan took into account."""
+
+    intent: bytes
+    start_draw_seconds: int
+    cut_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOrder:
+    """The last order to a device. `fresh`: it must be ordered again although nothing changed (restart, drift)."""
+
+    device: str
+    command: bytes | None
+    order: bytes
+    standing: Standing
+    fresh: bool
+    window_end: int | None
+    operation: Operation
+    watts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Every input of one plan run. Digests are SHA-256; `order` of a live order is the digest of its body."""
+
+    now: int
+    clock: ClockQuality
+    storage_low: bool
+    site: bytes
+    policy: bytes
+    events: tuple[EventFact, ...]
+    devices: tuple[DevicePicture, ...]
+    live: tuple[LiveOrder, ...]
+    epoch: bytes | None
+    first_sequence: int
+    lease_seconds: int
+    planner: str = PLANNER
+
+    def encode(self) -> bytes:
+        """The facts body."""
+        return cbor.encode(
+            {
+                1: self.planner,
+                2: self.now,
+                3: str(self.clock),
+                4: self.storage_low,
+                5: self.site,
+                6: self.policy,
+                7: tuple((event.intent, event.start_draw_seconds, event.cut_at) for event in self.events),
+                8: tuple((d.name, d.reading, d.soc_permille, d.reachable) for d in self.devices),
+                9: tuple(_live_row(live) for live in self.live),
+                10: self.epoch,
+                11: self.first_sequence,
+                12: self.lease_seconds,
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Facts":
+        """Raises `FactsError` or `CborError`."""
+        match cbor.decode(data):
+            case {
+                1: str(planner),
+                2: int(now),
+                3: str(clock),
+                4: bool(storage_low),
+                5: bytes(site),
+                6: bytes(policy),
+                7: (tuple() | list()) as events,
+                8: (tuple() | list()) as devices,
+                9: (tuple() | list()) as live,
+                10: (bytes() | None) as epoch,
+                11: int(first),
+                12: int(lease),
+                **rest,
+            } if not rest and clock in set(ClockQuality):
+                return cls(
+                    now,
+                    ClockQuality(clock),
+                    storage_low,
+                    site,
+                    policy,
+                    tuple(_event_fact(row) for row in events),
+                    tuple(_picture(row) for row in devices),
+                    tuple(_live(row) for row in live),
+                    epoch,
+                    first,
+                    lease,
+                    planner,
+                )
+        raise FactsError("facts_malformed", "The facts body is not laid out as this release reads it.")
+
+    def world(self, events_by_intent: Mapping[bytes, GridEvent]) -> World:
+        """The plan's world. Raises `FactsError` where an intent is not at hand."""
+        try:
+            timed = tuple(
+                TimedEvent(events_by_intent[fact.intent], fact.intent, fact.start_draw_seconds, fact.cut_at)
+                for fact in self.events
+            )
+        except KeyError as error:
+            raise FactsError("intent_missing", "The facts name an intent that is not at hand.") from error
+        return World(self.now, timed, self.devices)
+
+    def live_order(self, device: str) -> LiveOrder | None:
+        """The last order to `device`, if there was one."""
+        return next((live for live in self.live if live.device == device), None)
+
+
+def order_digest(order: bytes) -> bytes:
+    """SHA-256 of an order body."""
+    return hashlib.sha256(order).digest()
+
+
+def _live_row(live: LiveOrder) -> tuple[cbor.Value, ...]:
+    return (
+        live.device, live.command, live.order, str(live.standing), live.fresh, live.window_end,
+        str(live.operation), live.watts,
+    )  # fmt: skip
+
+
+def _event_fact(row: cbor.Value) -> EventFact:
+    match row:
+        case [bytes(intent), int(draw), (int() | None) as cut]:
+            return EventFact(intent, draw, cut)
+    raise FactsError("facts_malformed", "An event of the facts is not intent, draw and cut.")
+
+
+def _picture(row: cbor.Value) -> DevicePicture:
+    match row:
+        case [str(name), (bytes() | None) as reading, (int() | None) as soc, bool(reachable)]:
+            return DevicePicture(name, reading, soc, reachable)
+    raise FactsError("facts_malformed", "A device of the facts is not name, reading, charge and reachability.")
+
+
+def _live(row: cbor.Value) -> LiveOrder:
+    match row:
+        case [
+            str(device),
+            (bytes() | None) as command,
+            bytes(order),
+            str(standing),
+            bool(fresh),
+            (int() | None) as window_end,
+            str(operation),
+            int(watts),
+        ] if standing in set(Standing) and operation in set(Operation):
+            return LiveOrder(device, command, order, Standing(standing), fresh, window_end, Operation(operation), watts)
+    raise FactsError("facts_malformed", "A live order of the facts is not laid out as this release reads it.")

@@ -1,0 +1,222 @@
+"""The plan: a frozen picture of the world in, one desired order per device out. Pure, integer, level-based.
+
+In order, each rule may only narrow what the one before it left:
+
+1. The setpoint of a device is that of the highest-precedence wish that gives it one: a `Setpoint` at the device, its
+   share of a `Setpoint` at the site (what devices bound by higher wishes leave over, by capacity), or a SIMPLE level
+   that the site's table turns into a setpoint. Of one event, a setpoint or limit outranks its level: utilities send
+   SIMPLE beside the finer signal for those who read nothing else.
+2. Every limit in force narrows it, whichever event it comes from: a limit at the device, its share of a limit at the
+   site, a level that the table turns into a limit, and last the connection's own limits.
+3. The device's envelope narrows it.
+
+A charger cannot be told to draw power, only to draw no more: a setpoint becomes a limit on what it absorbs. What cannot
+be carried out at all is named in `not_carried`. With no wish in force a device is released to its own default.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from wattseal.bridge.sharing import share
+from wattseal.bridge.site.model import Device, Site
+from wattseal.bridge.timeline import ActiveWish, TimedEvent, in_force
+from wattseal.drivers.commands import Operation, Order
+from wattseal.drivers.profiles import catalogue
+from wattseal.protocols.grid_event import AbsorbLimit, InjectLimit, Level, Point, Setpoint
+
+PLANNER: Final = "plan/1"
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePicture:
+    """What is known of a device when a plan is made, and the reading that says so."""
+
+    name: str
+    reading: bytes | None
+    soc_permille: int | None
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Every input of one plan run but the site file itself."""
+
+    now: int
+    events: tuple[TimedEvent, ...]
+    devices: tuple[DevicePicture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What one device should be doing. `source` is the wish that decides; None: the site's own default."""
+
+    device: str
+    order: Order
+    source: ActiveWish | None
+    not_carried: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A device's part of the plan while it is being narrowed."""
+
+    device: Device
+    operations: frozenset[Operation]
+    watts: int | None = None
+    inject_limit: int | None = None
+    absorb_limit: int | None = None
+    bound_by: list[ActiveWish] = field(default_factory=list)
+    not_carried: list[str] = field(default_factory=list)
+
+    def set(self, watts: int, wish: ActiveWish) -> None:
+        if self.watts is None:
+            self.watts = watts
+            self.bound_by.insert(0, wish)
+
+    def limit_inject(self, watts: int, wish: ActiveWish) -> None:
+        if self.inject_limit is None or watts < self.inject_limit:
+            self.inject_limit = watts
+            self.bound_by.append(wish)
+
+    def limit_absorb(self, watts: int, wish: ActiveWish) -> None:
+        if self.absorb_limit is None or watts < self.absorb_limit:
+            self.absorb_limit = watts
+            self.bound_by.append(wish)
+
+
+def plan(world: World, site: Site) -> tuple[Desired, ...]:
+    """One desired order for each device of the site, in the site's order."""
+    drafts = {device.name: _Draft(device, catalogue.operations_of(device.profile)) for device in site.devices}
+    pictures = {picture.name: picture for picture in world.devices}
+    active = _without_outranked_levels(in_force(world.events, world.now))
+    for wish in active:
+        _apply(wish, drafts, pictures)
+    return tuple(_desired(draft, site) for draft in drafts.values())
+
+
+def _without_outranked_levels(active: Sequence[ActiveWish]) -> list[ActiveWish]:
+    finer = {wish.timed.event.origin.key for wish in active if not isinstance(wish.wish, Level)}
+    return [wish for wish in active if not (isinstance(wish.wish, Level) and wish.timed.event.origin.key in finer)]
+
+
+def _apply(wish: ActiveWish, drafts: Mapping[str, _Draft], pictures: Mapping[str, DevicePicture]) -> None:
+    named = [drafts[name] for name in wish.course.devices if name in drafts]
+    aimed = named if wish.course.point is Point.DEVICE else list(drafts.values())
+    match wish.wish:
+        case Setpoint(watts) if wish.course.point is Point.SITE:
+            _share_setpoint(watts, wish, drafts, pictures)
+        case InjectLimit(watts) if wish.course.point is Point.SITE:
+            weights = {draft.device.name: draft.device.envelope.max_watts for draft in aimed}
+            for name, part in share(watts, _positive(weights)).items():
+                drafts[name].limit_inject(part, wish)
+        case AbsorbLimit(watts) if wish.course.point is Point.SITE:
+            weights = {draft.device.name: -draft.device.envelope.min_watts for draft in aimed}
+            for name, part in share(watts, _positive(weights)).items():
+                drafts[name].limit_absorb(part, wish)
+        case Setpoint(watts):
+            for draft in aimed:
+                draft.set(watts, wish)
+        case InjectLimit(watts):
+            for draft in aimed:
+                draft.limit_inject(watts, wish)
+        case AbsorbLimit(watts):
+            for draft in aimed:
+                draft.limit_absorb(watts, wish)
+        case Level(level):
+            for draft in aimed:
+                _apply_level(level, wish, draft)
+
+
+def _apply_level(level: int, wish: ActiveWish, draft: _Draft) -> None:
+    action = draft.device.levels.get(level)
+    if action is None:
+        if level:
+            draft.not_carried.append(f"level {level} has no entry in the site's table")
+        return
+    match action.operation:
+        case Operation.SET_POWER:
+            draft.set(action.watts, wish)
+        case Operation.LIMIT_INJECT:
+            draft.limit_inject(action.watts, wish)
+        case Operation.LIMIT_ABSORB:
+            draft.limit_absorb(action.watts, wish)
+        case Operation.RELEASE:
+            return
+
+
+def _share_setpoint(
+    watts: int, wish: ActiveWish, drafts: Mapping[str, _Draft], pictures: Mapping[str, DevicePicture]
+) -> None:
+    free = [draft for draft in drafts.values() if draft.watts is None]
+    left = watts - sum(draft.watts for draft in drafts.values() if draft.watts is not None)
+    weights = _positive({draft.device.name: _room(draft, left, pictures.get(draft.device.name)) for draft in free})
+    parts = share(abs(left), weights)
+    sign = 1 if left >= 0 else -1
+    for draft in free:
+        if draft.operations & {Operation.SET_POWER, Operation.LIMIT_ABSORB}:
+            draft.set(sign * parts.get(draft.device.name, 0), wish)
+    if sum(parts.values()) < abs(left):
+        for draft in free:
+            draft.not_carried.append(f"{abs(left) - sum(parts.values())} W of the site's setpoint find no device")
+
+
+def _room(draft: _Draft, left: int, picture: DevicePicture | None) -> int:
+    """How many watts the device can take of a share in the direction of `left`."""
+    envelope = draft.device.envelope
+    soc = None if picture is None else picture.soc_permille
+    if picture is not None and not picture.reachable:
+        return 0
+    if left >= 0:
+        empty = soc is not None and soc <= envelope.soc_floor_permille
+        return 0 if empty or Operation.SET_POWER not in draft.operations else envelope.max_watts
+    full = soc is not None and soc >= envelope.soc_ceiling_permille
+    return 0 if full else -envelope.min_watts
+
+
+def _desired(draft: _Draft, site: Site) -> Desired:
+    device = draft.device
+    release = Order(
+        device.name, Operation.RELEASE, 0, 0, 0, (Operation.RELEASE, 0), 0, catalogue.digest_of(device.profile)
+    )
+    operation, watts = _operation_for(draft, site)
+    not_carried = tuple(dict.fromkeys(draft.not_carried))
+    if operation is Operation.RELEASE:
+        return Desired(device.name, release, None, not_carried)
+    since = max(wish.since for wish in draft.bound_by)
+    untils = [wish.until for wish in draft.bound_by if wish.until is not None]
+    hold = min(untils) - since if untils else 0
+    order = replace(
+        release,
+        operation=operation,
+        value=watts,
+        not_before=since,
+        hold_seconds=hold,
+        tolerance=device.tolerance_watts,
+    )
+    return Desired(device.name, order, draft.bound_by[0], not_carried)
+
+
+def _operation_for(draft: _Draft, site: Site) -> tuple[Operation, int]:
+    envelope = draft.device.envelope
+    inject = _least(draft.inject_limit, site.inject_limit_watts, envelope.max_watts)
+    absorb = _least(draft.absorb_limit, site.absorb_limit_watts, -envelope.min_watts)
+    if draft.watts is not None and Operation.SET_POWER in draft.operations:
+        return Operation.SET_POWER, max(-absorb, min(inject, draft.watts))
+    if draft.watts is not None and Operation.LIMIT_ABSORB in draft.operations:
+        return Operation.LIMIT_ABSORB, min(absorb, max(0, -draft.watts))
+    if draft.absorb_limit is not None and Operation.LIMIT_ABSORB in draft.operations:
+        return Operation.LIMIT_ABSORB, absorb
+    if draft.inject_limit is not None and Operation.LIMIT_INJECT in draft.operations:
+        return Operation.LIMIT_INJECT, inject
+    if draft.bound_by and draft.device.envelope.max_watts + -draft.device.envelope.min_watts > 0:
+        draft.not_carried.append(f"{draft.device.profile} has no operation for this wish")
+    return Operation.RELEASE, 0
+
+
+def _least(limit: int | None, *bounds: int) -> int:
+    return min(bounds) if limit is None else min(limit, *bounds)
+
+
+def _positive(weights: Mapping[str, int]) -> dict[str, int]:
+    return {name: weight for name, weight in weights.items() if weight > 0}

@@ -1,0 +1,78 @@
+"""One run: facts in, decisions and command bodies out. Pure, so that a record of the facts is enough to repeat it.
+
+    plan -> which devices need an order -> ask policy for each -> give each allowed one its number
+
+The live bridge and `replay` both call `run_plan`; nothing else decides what is ordered.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from wattseal.bridge.authorise import decide, question
+from wattseal.bridge.facts import Facts, Standing, order_digest
+from wattseal.bridge.plan import Desired, plan
+from wattseal.bridge.site.model import Site
+from wattseal.certs.policy import Policy
+from wattseal.drivers.commands import Command, Decision, Operation
+from wattseal.protocols.grid_event import GridEvent
+
+# How long after a window's end the core waits for the gateway's own revert before it orders a release itself.
+REVERT_GRACE_SECONDS: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One device's turn in a run. `command` is None where the decision says no, or no gateway has said hello yet."""
+
+    desired: Desired
+    decision: Decision
+    command: Command | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run came to: the whole plan, and a turn for each device that needs an order."""
+
+    plan: tuple[Desired, ...]
+    turns: tuple[Turn, ...]
+
+
+def run_plan(facts: Facts, events: Mapping[bytes, GridEvent], site: Site, policy: Policy) -> Run:
+    """Repeats nothing, remembers nothing: equal facts give equal bytes."""
+    desired = plan(facts.world(events), site)
+    return Run(desired, tuple(_turns(facts, desired, site, policy)))
+
+
+def is_due(desired: Desired, facts: Facts) -> bool:
+    """Whether the device needs an order now, given where its last one stands."""
+    live = facts.live_order(desired.device)
+    releasing = desired.order.operation is Operation.RELEASE
+    if live is None:
+        return not releasing
+    if live.fresh:
+        return True
+    if live.order == order_digest(desired.order.encode()):
+        return False
+    if not releasing:
+        return True
+    if live.standing is not Standing.COMMANDED:
+        return False
+    if live.window_end is not None and live.window_end <= facts.now < live.window_end + REVERT_GRACE_SECONDS:
+        return False
+    return live.operation is not Operation.RELEASE
+
+
+def _turns(facts: Facts, desired: tuple[Desired, ...], site: Site, policy: Policy) -> Iterator[Turn]:
+    sequence = facts.first_sequence
+    for wanted in desired:
+        if not is_due(wanted, facts):
+            continue
+        decision = decide(question(wanted, facts, site.name), wanted, policy)
+        if not decision.allowed or facts.epoch is None:
+            yield Turn(wanted, decision, None)
+            continue
+        live = facts.live_order(wanted.device)
+        supersedes = live.command if live is not None and live.standing is Standing.COMMANDED else None
+        yield Turn(wanted, decision, Command(decision.order, facts.epoch, sequence, facts.lease_seconds, supersedes))
+        sequence += 1

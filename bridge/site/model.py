@@ -1,0 +1,122 @@
+"""One site as its owner describes it. Built once by `reader`, read everywhere, changed nowhere.
+
+Watts carry the generator's sign; limits and ceilings are non-negative. The file holds no secret: where a key or a
+password is needed, it names `secret://file/PATH` or `secret://credential/NAME`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wattseal.drivers.commands import Operation
+
+
+class DispatchSign(StrEnum):
+    """What a positive LOAD_DISPATCH value means in a market context. OpenADR does not say, so there is no default."""
+
+    CONSUMPTION = "consumption"
+    GENERATION = "generation"
+
+
+class LinkKind(StrEnum):
+    """How a device is reached; it decides how much a reading can prove."""
+
+    MODBUS_TCP = "modbus-tcp"
+    SIMULATOR = "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class LevelAction:
+    """What a device does at one SIMPLE level."""
+
+    operation: Operation
+    watts: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeLimits:
+    """What the gate enforces for one device, whoever asks. `min_watts` is the strongest absorption (negative)."""
+
+    min_watts: int
+    max_watts: int
+    ramp_watts_per_second: int
+    dwell_seconds: int
+    cycles_per_hour: int
+    soc_floor_permille: int
+    soc_ceiling_permille: int
+    forbidden: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device, its link and its limits. `identity` is `maker|model|serial` once pinned, else empty."""
+
+    name: str
+    profile: str
+    link: LinkKind
+    address: str
+    unit: int
+    identity: str
+    sampling_seconds: int
+    tolerance_watts: int
+    levels: Mapping[int, LevelAction]
+    envelope: EnvelopeLimits
+
+
+@dataclass(frozen=True, slots=True)
+class MarketContext:
+    """A programme of a utility, by the URI that its events carry."""
+
+    uri: str
+    dispatch_sign: DispatchSign | None
+
+
+@dataclass(frozen=True, slots=True)
+class UtilityTls:
+    """Where the files of a mutual-TLS identity lie; the key by its `secret://` name."""
+
+    certificate: str
+    key: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utility:
+    """One utility: where it is, who we are to it, and what it may order here."""
+
+    name: str
+    dialect: str
+    url: str
+    ven_name: str
+    ven_id: str
+    poll_seconds_least: int
+    poll_seconds_most: int
+    insecure: str
+    tls: UtilityTls | None
+    market_contexts: tuple[MarketContext, ...]
+    resources: Mapping[str, str]
+    operations: tuple[Operation, ...]
+    ceiling_watts: int
+    report_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The whole file, and its very bytes: they are content of the facts that a plan rests on."""
+
+    name: str
+    lab: bool
+    inject_limit_watts: int
+    absorb_limit_watts: int
+    lease_seconds: int
+    devices: tuple[Device, ...]
+    utilities: tuple[Utility, ...]
+    text: bytes
+
+    def device(self, name: str) -> Device | None:
+        """The device of that name."""
+        return next((device for device in self.devices if device.name == name), None)
+
+    def utility(self, name: str) -> Utility | None:
+        """The utility of that name."""
+        return next((utility for utility in self.utilities if utility.name == name), None)

@@ -1,0 +1,237 @@
+"""From the bytes of a site file to a `Site`, or to all of its mistakes at once."""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from wattseal.bridge.site.mistakes import Mistake, SiteFileError, Table
+from wattseal.bridge.site.model import (
+    Device,
+    DispatchSign,
+    EnvelopeLimits,
+    LevelAction,
+    LinkKind,
+    MarketContext,
+    Site,
+    Utility,
+    UtilityTls,
+)
+from wattseal.drivers.commands import MAX_LEASE_SECONDS, Operation
+from wattseal.drivers.profiles import catalogue
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_NAME_MEND: Final = "Use 1 to 63 small letters, digits, '.', '_' or '-'."
+_MOST_WATTS: Final = 100_000_000
+_ORDERABLE: Final = {str(item): item for item in Operation if item is not Operation.RELEASE}
+_LEVELS: Final = (1, 2, 3)
+_PERMILLE_PER_PERCENT: Final = 10
+
+
+def read_site(text: bytes, file: str = "site.toml") -> Site:
+    """The site that `text` describes. Raises `SiteFileError` with every mistake found."""
+    mistakes: list[Mistake] = []
+    root = Table(file, "", _toml(text, file), mistakes)
+    site = _site(root, text)
+    root.close()
+    if mistakes:
+        raise SiteFileError(tuple(mistakes))
+    return site
+
+
+def _toml(text: bytes, file: str) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SiteFileError((Mistake(file, "(whole file)", f"is not TOML: {error}", "Mend that line."),)) from error
+
+
+def _site(root: Table, text: bytes) -> Site:
+    head = root.table("site", "Begin the file with a [site] table.")
+    name = _name(head)
+    lab = head.truth("lab", "Write lab = true only on a bench.", default=False)
+    inject = head.whole("inject_limit_watts", "Give the connection's export limit in watts.", 0, _MOST_WATTS)
+    absorb = head.whole("absorb_limit_watts", "Give the connection's import limit in watts.", 0, _MOST_WATTS)
+    lease = head.whole("lease_seconds", "Choose 10 to 900 seconds.", 10, MAX_LEASE_SECONDS, 300)
+    head.close()
+    devices = tuple(_device(table) for table in root.tables("device", "Write one [[device]] table for each device."))
+    names = [device.name for device in devices]
+    _unique(root, "device", names)
+    utilities = tuple(
+        _utility(table, names) for table in root.tables("utility", "Write one [[utility]] table.", required=False)
+    )
+    _unique(root, "utility", [utility.name for utility in utilities])
+    return Site(name, lab, inject, absorb, lease, devices, utilities, text)
+
+
+def _device(table: Table) -> Device:
+    name = _name(table)
+    profiles = {profile: profile for profile in catalogue.names()}
+    profile = table.one_of("profile", "Name a profile of the catalogue.", profiles)
+    link = table.one_of("link", "How is it reached?", {str(kind): kind for kind in LinkKind})
+    address = table.text("address", "Write tcp://HOST:PORT.")
+    if address and not _is_tcp(address):
+        table.wrong("address", f"is {address!r}", "Write tcp://HOST:PORT.")
+    unit = table.whole("unit", "Modbus units are 0 to 255; most devices are 1.", 0, 255, 1)
+    identity = table.text("identity", "Write maker|model|serial as the device tells them.", "")
+    if identity and identity.count("|") != 2:  # noqa: PLR2004 - maker, model and serial
+        table.wrong("identity", f"is {identity!r}", "Write maker|model|serial, with two '|' signs.")
+    sampling = table.whole("sampling_seconds", "Choose 1 to 3600 seconds.", 1, 3600, 10)
+    tolerance = table.whole("tolerance_watts", "How far a read-back may lie from the order.", 0, 100_000, 50)
+    levels_table = table.table("levels", "Say what SIMPLE levels mean.", required=False)
+    levels = {level: _level(levels_table, level) for level in _LEVELS if levels_table.has(f"level_{level}")}
+    levels_table.close()
+    envelope = _envelope(table.table("envelope", "Every device needs an [device.envelope] table."))
+    table.close()
+    return Device(
+        name, profile, link, address, unit, identity, sampling, tolerance, levels, envelope,
+    )  # fmt: skip
+
+
+def _level(levels: Table, level: int) -> LevelAction:
+    table = levels.table(f"level_{level}", "")
+    mend = 'Write { operation = "limit_absorb", watts = 2000 } or the like.'
+    operation = table.one_of("operation", mend, _ORDERABLE)
+    watts = table.whole("watts", mend, -_MOST_WATTS if operation is Operation.SET_POWER else 0, _MOST_WATTS)
+    table.close()
+    return LevelAction(operation, watts)
+
+
+def _envelope(table: Table) -> EnvelopeLimits:
+    least = table.whole("min_watts", "The strongest charge or draw allowed, zero or negative.", -_MOST_WATTS, 0)
+    most = table.whole("max_watts", "The strongest discharge allowed, zero or positive.", 0, _MOST_WATTS)
+    ramp = table.whole("ramp_watts_per_second", "How fast orders may move it.", 1, _MOST_WATTS, _MOST_WATTS)
+    dwell = table.whole("dwell_seconds", "How long an order must stand before another.", 0, 3600, 0)
+    cycles = table.whole("cycles_per_hour", "How often it may change direction.", 0, 3600, 3600)
+    floor = table.whole("soc_floor_percent", "0 to 100.", 0, 100, 0)
+    ceiling = table.whole("soc_ceiling_percent", "0 to 100, above the floor.", 0, 100, 100)
+    if ceiling <= floor:
+        table.wrong("soc_ceiling_percent", f"is {ceiling}, not above the floor of {floor}", "Raise it.")
+    forbidden = tuple(
+        _ORDERABLE[item] for item in table.texts("forbidden", "List operations.", ()) if _known(table, item)
+    )
+    table.close()
+    return EnvelopeLimits(
+        least, most, ramp, dwell, cycles, floor * _PERMILLE_PER_PERCENT, ceiling * _PERMILLE_PER_PERCENT, forbidden
+    )
+
+
+def _known(table: Table, operation: str) -> bool:
+    if operation in _ORDERABLE:
+        return True
+    table.wrong("forbidden", f"names {operation!r}", f"Choose among {', '.join(_ORDERABLE)}.")
+    return False
+
+
+def _utility(table: Table, devices: list[str]) -> Utility:
+    name = _name(table)
+    dialect = table.one_of("dialect", "Name a dialect.", {"openadr-2.0b": "openadr-2.0b"})
+    insecure = table.text("insecure", "Say why plain HTTP is acceptable.", "")
+    tls = _tls(table)
+    url = _url(table, tls, insecure)
+    ven_name = table.text("ven_name", "The name under which this site registers.")
+    ven_id = table.text("ven_id", "The venID, if the utility gave one beforehand.", "")
+    least = table.whole("poll_seconds_least", "1 to 3600 seconds.", 1, 3600, 1)
+    most = table.whole("poll_seconds_most", "1 to 86400 seconds.", 1, 86_400, 3600)
+    if most < least:
+        table.wrong("poll_seconds_most", f"is {most}, below poll_seconds_least = {least}", "Raise it.")
+    contexts = tuple(
+        _context(item) for item in table.tables("market_context", "Write one [[utility.market_context]] each.")
+    )
+    resources = _resources(table, devices)
+    operations = tuple(
+        _ORDERABLE[item]
+        for item in table.texts("operations", f"Choose among {', '.join(_ORDERABLE)}.")
+        if _orderable(table, item)
+    )
+    ceiling = table.whole("ceiling_watts", "The highest power it may order, in watts.", 0, _MOST_WATTS)
+    report = table.whole("report_seconds", "How finely telemetry is offered, 1 to 3600.", 1, 3600, 60)
+    table.close()
+    return Utility(
+        name, dialect, url, ven_name, ven_id, least, most, insecure, tls, contexts, resources, operations, ceiling,
+        report,
+    )  # fmt: skip
+
+
+def _context(table: Table) -> MarketContext:
+    uri = table.text("uri", "The market context of its events.")
+    signs: dict[str, DispatchSign | None] = {str(sign): sign for sign in DispatchSign}
+    signs["none"] = None
+    sign = table.one_of("dispatch_sign", "consumption, generation, or none if it never dispatches.", signs)
+    table.close()
+    return MarketContext(uri, sign)
+
+
+def _resources(table: Table, devices: list[str]) -> Mapping[str, str]:
+    named = table.table("resources", "Map each resourceID to a device.", required=False)
+    found: dict[str, str] = {}
+    for resource, device in named.pairs().items():
+        if isinstance(device, str) and device in devices:
+            found[resource] = device
+        else:
+            named.wrong(resource, f"names the device {device!r}", f"Choose among {', '.join(devices) or '(none)'}.")
+    return found
+
+
+def _orderable(table: Table, operation: str) -> bool:
+    if operation in _ORDERABLE:
+        return True
+    table.wrong("operations", f"names {operation!r}", f"Choose among {', '.join(_ORDERABLE)}.")
+    return False
+
+
+def _tls(table: Table) -> UtilityTls | None:
+    if not table.has("tls"):
+        return None
+    tls = table.table("tls", "")
+    certificate = tls.text("certificate", "The PEM file of our certificate.")
+    key = tls.text("key", "secret://file/PATH of our key.")
+    if key and not key.startswith("secret://"):
+        tls.wrong("key", "is not a secret:// name", "The site file holds no secret; write secret://file/PATH.")
+    authority = tls.text("authority", "The PEM file of the utility's certificate authority.")
+    tls.close()
+    return UtilityTls(certificate, key, authority)
+
+
+def _url(table: Table, tls: UtilityTls | None, insecure: str) -> str:
+    url = table.text("url", "The base URL of the VTN, up to and without /EiEvent.")
+    parts = urlsplit(url)
+    if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        table.wrong("url", f"is {url!r}", "Write http://... or https://... with a host.")
+    elif parts.scheme == "http" and not is_loopback(parts.hostname or "") and not insecure:
+        table.wrong("url", "is plain HTTP to another machine", 'Use https, or write insecure = "the reason".')
+    elif parts.scheme == "https" and tls is None:
+        table.wrong(
+            "tls", "is missing", "https to a utility needs a [utility.tls] table: both sides show certificates."
+        )
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_tcp(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme == "tcp" and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        return False
+
+
+def _name(table: Table) -> str:
+    name = table.text("name", _NAME_MEND)
+    if name and not _NAME.fullmatch(name):
+        table.wrong("name", f"is {name!r}", _NAME_MEND)
+    return name
+
+
+def _unique(root: Table, key: str, names: list[str]) -> None:
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        root.wrong(key, f"has two entries named {name!r}", "Give each its own name.")
