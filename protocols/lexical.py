@@ -49,12 +49,13 @@ class Lexical(Generic[T]):
     remark: Callable[[str, T], str | None] | None = None
 
 
-def _shown(text: str) -> str:
-    """The text as an error sentence may show it: short, and on one line."""
+def _shown(value: object) -> str:
+    """The value as an error sentence may show it: short, and on one line."""
+    text = str(value)
     return repr(text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "...")
 
 
-def legal_text(value: str) -> str:
+def legal_text(value: object) -> str:
     """The value itself if XML can carry it and it is not too long; raises LexicalError otherwise."""
     if not isinstance(value, str):
         raise LexicalError(f"{value!r} is no string")
@@ -89,7 +90,7 @@ def _read_boolean(text: str) -> bool:
     raise LexicalError(f"{_shown(text)} is no boolean: true, false, 1 or 0")
 
 
-def _write_boolean(value: bool) -> str:
+def _write_boolean(value: object) -> str:
     if not isinstance(value, bool):
         raise LexicalError(f"{value!r} is no boolean")
     return "true" if value else "false"
@@ -101,7 +102,7 @@ BOOLEAN: Final[Lexical[bool]] = Lexical("boolean", _read_boolean, _write_boolean
 def unsigned(maximum: int, name: str) -> Lexical[int]:
     """An integer from 0 to `maximum`; a plus sign and leading zeros are legal."""
 
-    def check(value: int) -> int:
+    def check(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= maximum:
             raise LexicalError(f"{value!r} is no {name}: it lies outside 0 to {maximum}")
         return value
@@ -118,7 +119,7 @@ def unsigned(maximum: int, name: str) -> Lexical[int]:
 UNSIGNED_INT: Final = unsigned(_UNSIGNED_INT_MAX, "unsignedInt")
 
 
-def _float_range(value: Decimal) -> Decimal:
+def _float_range(value: object) -> Decimal:
     if not isinstance(value, Decimal) or not value.is_finite():
         raise LexicalError(f"{value!r} is no finite Decimal")
     size = abs(value)
@@ -136,7 +137,7 @@ def _read_float(text: str) -> Decimal:
     return _float_range(Decimal(digits))
 
 
-def _write_float(value: Decimal) -> str:
+def _write_float(value: object) -> str:
     text = str(_float_range(value))
     if len(text) > _MAX_NUMBER_CHARACTERS:
         raise LexicalError(f"a number of {len(text)} characters is longer than {_MAX_NUMBER_CHARACTERS}")
@@ -154,7 +155,7 @@ def _read_decimal(text: str) -> Decimal:
     return Decimal(digits)
 
 
-def _write_decimal(value: Decimal) -> str:
+def _write_decimal(value: object) -> str:
     if not isinstance(value, Decimal) or not value.is_finite():
         raise LexicalError(f"{value!r} is no finite Decimal")
     if abs(value.adjusted()) > _MAX_NUMBER_CHARACTERS or len(text := format(value, "f")) > _MAX_NUMBER_CHARACTERS:
@@ -184,7 +185,7 @@ def _read_date_time(text: str) -> datetime:
         raise LexicalError(f"{_shown(text)} is no time of the calendar: {error}") from error
 
 
-def _write_date_time(value: datetime) -> str:
+def _write_date_time(value: object) -> str:
     if not isinstance(value, datetime) or value.tzinfo is None or value.utcoffset() != timedelta(0):
         raise LexicalError(f"{value!r} is not an aware UTC time")
     text = value.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
@@ -272,7 +273,7 @@ def matching(pattern: str, name: str) -> Lexical[str]:
     """A string of a given form, kept as it stands."""
     form = re.compile(f"(?:{pattern})\\Z")
 
-    def check(value: str) -> str:
+    def check(value: object) -> str:
         if not isinstance(value, str) or not form.match(value):
             raise LexicalError(f"{_shown(value)} is no {name}")
         return value

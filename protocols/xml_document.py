@@ -14,6 +14,8 @@ from lxml import etree
 
 from wattseal.certs.errors import PeerError
 
+Element = etree._Element  # noqa: SLF001  the type has no public name: etree.Element is its factory
+
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _DECLARATION: Final = re.compile(
     rb"<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:\"1\.0\"|'1\.0')"
@@ -22,6 +24,11 @@ _DECLARATION: Final = re.compile(
 )
 _ENCODINGS: Final = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff", b"+/v")
+
+
+def attribute_names(element: Element) -> list[str]:
+    """The qualified names of an element's attributes; namespace declarations are none."""
+    return [str(name) for name in element.keys()]  # noqa: SIM118  iterating over an element gives its children
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class XmlRefusedError(PeerError):
     """
 
 
-def parse_document(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._Element:
+def parse_document(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Element:
     """The root element of an XML document. Comments and processing instructions are dropped, CDATA becomes text.
 
     Raises XmlRefusedError for whatever is too big, nested too deep, wrongly encoded, malformed or has a DOCTYPE.

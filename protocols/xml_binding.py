@@ -1,0 +1,80 @@
+"""Between an element tree and typed values, both ways, by tables compiled once per message type.
+
+Reading is strict: order, cardinality, namespaces, unknown elements and attributes, mixed content and every text are
+checked, so no schema is needed at run time. A violation becomes `BindingError` with the path of the element. Legal but
+suspicious forms become `Note`s. Writing gives text in the order of the fields. Knows no dialect.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import msgspec
+from lxml import etree
+
+from wattseal.certs.errors import MisuseError, PeerError
+from wattseal.protocols.lexical import LexicalError
+from wattseal.protocols.xml_document import Element
+from wattseal.protocols.xml_plan import Dialect
+from wattseal.protocols.xml_reading import Notes, Reader, ReadError, TableOfReaders
+from wattseal.protocols.xml_writing import TableOfWriters
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something legal but suspicious in a document: where, and what."""
+
+    path: str
+    text: str
+
+
+class BindingError(PeerError):
+    """A document that breaks its schema: `path` names the element, as ``/root/item[2]/value``."""
+
+    def __init__(self, path: str, sentence: str) -> None:
+        super().__init__("schema_violation", f"{path}: {sentence}")
+        self.path = path
+
+
+class Binding:
+    """Readers and writers of one dialect's types, compiled when first used."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect: Final = dialect
+        self._readers: Final = TableOfReaders(dialect)
+        self._writers: Final = TableOfWriters(dialect)
+
+    def read(self, struct: type[S], element: Element) -> tuple[S, tuple[Note, ...]]:
+        """The value that an element holds, with notes. Raises BindingError.
+
+        The attributes of the element itself are the caller's to check; those of everything below are checked here.
+        """
+        reader: Reader = self._readers.reader_of(struct)
+        remarks: Notes = []
+        try:
+            value: S = reader(element, remarks)
+        except ReadError as error:
+            raise BindingError(path_of(error.element), error.sentence) from error
+        return value, tuple(Note(path_of(where), text) for where, text in remarks)
+
+    def write(self, value: msgspec.Struct, out: list[str]) -> None:
+        """Appends the content of the value's element (not its tags) to `out`. Raises MisuseError for a wrong value."""
+        try:
+            self._writers.writer_of(type(value))(value, out)
+        except (LexicalError, TypeError, AttributeError, ValueError, ArithmeticError, KeyError) as error:
+            sentence = f"A {type(value).__name__} cannot be written: {error}."
+            raise MisuseError("unencodable_message", sentence) from error
+
+
+def path_of(element: Element) -> str:
+    """Where an element stands: local names from the root, with a number (from 1) where siblings share the name."""
+    steps: list[str] = []
+    current: Any = element
+    while current is not None:
+        name = etree.QName(current).localname
+        parent = current.getparent()
+        alike = [] if parent is None else parent.findall(current.tag)
+        steps.append(f"{name}[{alike.index(current) + 1}]" if len(alike) > 1 else name)
+        current = parent
+    return "/" + "/".join(reversed(steps))

@@ -1,0 +1,158 @@
+"""Compiles plans into writers: closures that append the text of a value, element by element, in field order.
+
+Tags are laid out as text once. A writer raises LexicalError, or what Python raises for a value of a wrong type; the
+binding wraps both. Prefixes are those of the dialect and must be declared by whoever writes the root.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from wattseal.protocols.lexical import Lexical, LexicalError
+from wattseal.protocols.xml_plan import Dialect, FieldPlan, element_of, plan_of
+
+Writer = Callable[[Any, list[str]], None]
+
+
+class TableOfWriters:
+    """The writers of one dialect's types, compiled on first use."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._writers: dict[type[msgspec.Struct], Writer] = {}
+
+    def writer_of(self, struct: type[msgspec.Struct]) -> Writer:
+        """The writer of a type's content (its element's own tags are the caller's)."""
+        writer = self._writers.get(struct)
+        if writer is None:
+            writer = self._writers[struct] = self._compile(struct)
+        return writer
+
+    def _compile(self, struct: type[msgspec.Struct]) -> Writer:
+        fields = [(field.name, self._field(field)) for field in plan_of(struct, self._dialect) if not field.attribute]
+        inside: str | None = getattr(struct, "INSIDE", None)
+        opening, closing = (f"<{inside}>", f"</{inside}>") if inside else ("", "")
+
+        def write(value: Any, out: list[str]) -> None:
+            out.append(opening)
+            for name, writer in fields:
+                writer(getattr(value, name), out)
+            out.append(closing)
+
+        return write
+
+    def _field(self, field: FieldPlan) -> Writer:
+        item = self._item(field)
+        if not field.many:
+            return _single(field, item)
+        turn = next(index for index, step in enumerate(field.steps) if step.many)
+        outer = field.steps[:turn]
+        opening = "".join(f"<{step.name}>" for step in outer)
+        closing = "".join(f"</{step.name}>" for step in reversed(outer))
+        least, droppable = field.steps[turn].least, any(step.least == 0 for step in outer)
+
+        def write(values: Any, out: list[str]) -> None:
+            if not isinstance(values, tuple):
+                raise LexicalError(f"{field.name} must be a tuple, not {type(values).__name__}")
+            if not values and droppable:
+                return
+            if len(values) < least:
+                raise LexicalError(f"{field.name} must not be empty")
+            out.append(opening)
+            for value in values:
+                item(value, out)
+            out.append(closing)
+
+        return write
+
+    def _item(self, field: FieldPlan) -> Writer:
+        """One occurrence: from the repeated step (or the outermost) inwards."""
+        start = next((index for index, step in enumerate(field.steps) if step.many), 0)
+        names = [step.name for step in field.steps[start:]]
+        if field.choice:
+            return self._choice(field)
+        if field.opaque:
+            return _opaque
+        if field.struct is not None:
+            return self._struct(field.struct, names, field.then)
+        if field.lexical is None:
+            raise TypeError(f"{field.name} has no content")
+        return _leaf(field.lexical, names)
+
+    def _struct(self, struct: type[msgspec.Struct], names: list[str], then: str) -> Writer:
+        content = self.writer_of(struct)
+        attributes = [field for field in plan_of(struct, self._dialect) if field.attribute]
+        opening = "".join(f"<{name}>" for name in names[:-1]) + f"<{names[-1]}"
+        closing = f"</{names[-1]}>" + (f"<{then}/>" if then else "") + "".join(f"</{n}>" for n in names[-2::-1])
+
+        def write(value: Any, out: list[str]) -> None:
+            if type(value) is not struct:
+                raise LexicalError(f"a {type(value).__name__} stands where a {struct.__name__} must")
+            out.append(opening)
+            for field in attributes:
+                _attribute(field, getattr(value, field.name), out)
+            out.append(">")
+            content(value, out)
+            out.append(closing)
+
+        return write
+
+    def _choice(self, field: FieldPlan) -> Writer:
+        writers = {one: self._struct(one, [element_of(one)], "") for one in field.choice}
+
+        def write(value: Any, out: list[str]) -> None:
+            writer = writers.get(type(value))
+            if writer is None:
+                raise LexicalError(f"a {type(value).__name__} is no choice for {field.name}")
+            writer(value, out)
+
+        return write
+
+
+def _single(field: FieldPlan, item: Writer) -> Writer:
+    optional, name = field.optional, field.name
+
+    def write(value: Any, out: list[str]) -> None:
+        if value is not None:
+            item(value, out)
+        elif not optional:
+            raise LexicalError(f"{name} must not be absent")
+
+    return write
+
+
+def _leaf(lexical: Lexical[Any], names: list[str]) -> Writer:
+    opening = "".join(f"<{name}>" for name in names)
+    closing = "".join(f"</{name}>" for name in reversed(names))
+    text_of = lexical.write
+
+    def write(value: Any, out: list[str]) -> None:
+        out.append(opening)
+        out.append(escaped(text_of(value)))
+        out.append(closing)
+
+    return write
+
+
+def _opaque(value: Any, out: list[str]) -> None:
+    out.append(value.xml.decode("utf-8"))
+
+
+def _attribute(field: FieldPlan, value: Any, out: list[str]) -> None:
+    if value is not None and field.lexical is not None:
+        text = escaped(field.lexical.write(value)).replace('"', "&quot;").replace("\t", "&#9;").replace("\n", "&#10;")
+        out.append(f' {field.steps[0].name}="{text}"')
+
+
+def escaped(text: str) -> str:
+    """Text as element content that comes back unchanged; a bare carriage return would come back as a line feed."""
+    if "&" in text:
+        text = text.replace("&", "&amp;")
+    if "<" in text:
+        text = text.replace("<", "&lt;")
+    if ">" in text:
+        text = text.replace(">", "&gt;")
+    if "\r" in text:
+        text = text.replace("\r", "&#13;")
+    return text
