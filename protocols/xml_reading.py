@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from lxml import etree
 
-from wattseal.protocols.lexical import Lexical, LexicalError
+from wattseal.protocols.lexical import XML_SPACE, Lexical, LexicalError
 from wattseal.protocols.xml_document import Element, attribute_names
 from wattseal.protocols.xml_plan import Dialect, FieldPlan, Step, element_of, plan_of
 from wattseal.protocols.xml_wire import OtherContent
@@ -121,14 +121,14 @@ def _plain(element: Element, free: frozenset[str] = frozenset()) -> None:
         if name not in free:
             raise ReadError(element, f"has the attribute {name}, which is not allowed here")
     text = element.text
-    if text is not None and text.strip(" \t\r\n"):
+    if text is not None and text.strip(XML_SPACE):
         raise ReadError(element, "has text where only elements may stand")
 
 
 def _no_tails(children: list[Element]) -> None:
     for child in children:
         tail = child.tail
-        if tail is not None and tail.strip(" \t\r\n"):
+        if tail is not None and tail.strip(XML_SPACE):
             raise ReadError(child, "is followed by text where only elements may stand")
 
 
@@ -158,14 +158,21 @@ def _only_child(
     tag: str, shown: str, reader: Reader, free: frozenset[str] = frozenset(), *, optional: bool = False
 ) -> Reader:
     def read(element: Element, notes: Notes) -> Any:
-        _plain(element, free)
+        if element.keys():
+            _plain(element, free)
+        text = element.text
+        if text is not None and text.strip(XML_SPACE):
+            raise ReadError(element, "has text where only elements may stand")
         children = list(element)
         if len(children) != 1 or children[0].tag != tag:
             if optional and not children:
                 return None
             raise _misfit(element, children, tag, shown)
-        _no_tails(children)
-        return reader(children[0], notes)
+        child = children[0]
+        tail = child.tail
+        if tail is not None and tail.strip(XML_SPACE):
+            raise ReadError(child, "is followed by text where only elements may stand")
+        return reader(child, notes)
 
     return read
 
@@ -192,45 +199,79 @@ def _misfit(element: Element, children: list[Element], tag: str, shown: str) -> 
     return ReadError(element, f"has {len(children)} {shown} where one must stand")
 
 
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    """The slots of a type as tables: tag to (place, field, reader, many), and from each place the next required one."""
+
+    by_tag: dict[str, tuple[int, str, Reader, bool]]
+    next_required: tuple[int, ...]
+    slots: tuple[_Slot, ...]
+    repeated: tuple[str, ...]
+
+    @classmethod
+    def of(cls, slots: tuple[_Slot, ...]) -> "_Sequence":
+        by_tag = {
+            tag: (place, slot.field, reader, slot.many)
+            for place, slot in enumerate(slots)
+            for tag, reader in slot.readers.items()
+        }
+        following = [len(slots)]
+        for place in range(len(slots) - 1, -1, -1):
+            following.append(place if slots[place].least else following[-1])
+        return cls(by_tag, tuple(reversed(following)), slots, tuple(slot.field for slot in slots if slot.many))
+
+    def refusal(self, element: Element, child: Element | None, place: int) -> ReadError:
+        """Why a child, or the end of the children, may not follow the slot at `place`."""
+        required = self.next_required[place + 1]
+        if child is None:
+            return ReadError(element, f"ends without {self.slots[required].shown}")
+        entry = self.by_tag.get(child.tag)
+        if entry is None:
+            return ReadError(child, _unexpected(child, self.slots))
+        if entry[0] <= place:
+            return ReadError(child, "is out of order, or stands there too often")
+        return ReadError(child, f"stands where {self.slots[required].shown} must")
+
+
 def _sequence(
     struct: type[msgspec.Struct], slots: tuple[_Slot, ...], attributes: dict[str, FieldPlan], free: frozenset[str]
 ) -> Reader:
+    sequence = _Sequence.of(slots)
+    entry_of, next_required, repeated = sequence.by_tag.get, sequence.next_required, sequence.repeated
+    end = len(slots)
+
     def read(element: Element, notes: Notes) -> Any:
         values = _attributes(element, attributes, free) if element.keys() else {}
-        children = list(element)
-        count = len(children)
-        index = 0
-        for slot in slots:
-            reader = slot.readers.get(children[index].tag) if index < count else None
-            if reader is None:
-                if slot.least:
-                    raise _missing(element, children[index:], slot)
-                continue
-            if not slot.many:
-                value = reader(children[index], notes)
-                index += 1
+        text = element.text
+        if text is not None and text.strip(XML_SPACE):
+            raise ReadError(element, "has text where only elements may stand")
+        place = -1
+        for child in element:
+            entry = entry_of(child.tag)
+            if entry is None:
+                raise sequence.refusal(element, child, place)
+            slot, field, reader, many = entry
+            if slot > place:
+                if next_required[place + 1] < slot:
+                    raise sequence.refusal(element, child, place)
+                place = slot
+                value = reader(child, notes)
+                values[field] = [value] if many else value
+            elif many and slot == place:
+                values[field].append(reader(child, notes))
             else:
-                found = []
-                while reader is not None:
-                    found.append(reader(children[index], notes))
-                    index += 1
-                    reader = slot.readers.get(children[index].tag) if index < count else None
-                value = tuple(found)
-            if value is not None:
-                values[slot.field] = value
-        if index < count:
-            raise ReadError(children[index], _unexpected(children[index], slots))
-        _check_content(element, children)
+                raise sequence.refusal(element, child, place)
+            tail = child.tail
+            if tail is not None and tail.strip(XML_SPACE):
+                raise ReadError(child, "is followed by text where only elements may stand")
+        if next_required[place + 1] < end:
+            raise sequence.refusal(element, None, place)
+        for field in repeated:
+            if field in values:
+                values[field] = tuple(values[field])
         return struct(**values)
 
     return read
-
-
-def _check_content(element: Element, children: list[Element]) -> None:
-    text = element.text
-    if text is not None and text.strip(" \t\r\n"):
-        raise ReadError(element, "has text where only elements may stand")
-    _no_tails(children)
 
 
 def _attributes(element: Element, known: dict[str, FieldPlan], free: frozenset[str]) -> dict[str, Any]:
@@ -248,17 +289,8 @@ def _attributes(element: Element, known: dict[str, FieldPlan], free: frozenset[s
     return values
 
 
-def _missing(element: Element, rest: list[Element], slot: _Slot) -> ReadError:
-    """The element that should have been there: refused at the one in its place, or at its parent if there is none."""
-    if rest:
-        return ReadError(rest[0], f"stands where {slot.shown} must")
-    return ReadError(element, f"ends without {slot.shown}")
-
-
 def _unexpected(child: Element, slots: tuple[_Slot, ...]) -> str:
     tag = child.tag
-    if any(tag in slot.readers for slot in slots):
-        return "is out of order, or stands there too often"
     local = etree.QName(tag).localname
     if any(etree.QName(known).localname == local for slot in slots for known in slot.readers):
         return f"is in the wrong namespace: {etree.QName(tag).namespace}"

@@ -8,6 +8,7 @@ both the schema and ISO 8601 know. There are no fractions of a second.
 import calendar
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, Self
 
 import msgspec
@@ -106,12 +107,17 @@ def _bounded(value: Duration) -> Duration:
 
 def read_duration(text: str) -> Duration:
     """The value of a duration text. Raises LexicalError."""
-    form = text.strip(XML_SPACE)
+    return _read_form(text.strip(XML_SPACE))
+
+
+@lru_cache(maxsize=512)
+def _read_form(form: str) -> Duration:
+    """Remembered, because a timeline repeats the same few durations; the pattern bounds the length of what it takes."""
     if weeks := _WEEKS.match(form):
         return _bounded(Duration(days=7 * int(weeks[3]), negative=weeks[1] == "-"))
     match = _FORM.match(form)
     if match is None:
-        raise LexicalError(f"{text[:40]!r} is no duration such as PT15M")
+        raise LexicalError(f"{form[:40]!r} is no duration such as PT15M")
     sign, years, months, days, _, hours, minutes, seconds = match.groups()
     return _bounded(
         Duration(
