@@ -1,10 +1,12 @@
-"""Bodies of the statements that go to the gateway, and of its hello: order, command, hail, hello, renewal.
+"""Bodies of the statements that go to the gateway, and of its hello: order, decision, command, hail, hello, renewal.
 
 Every number is an integer, with scale (power of ten) and unit beside it. Sign is the generator's: positive watts are
 injected into the site, negative are absorbed. Times are unix seconds.
 
     order    {1: device, 2: operation, 3: value, 4: scale, 5: unit, 6: not before, 7: hold seconds (0: open-ended),
               8: [operation, value] to revert to, 9: tolerance, 10: profile digest}
+    decision {1: allow, 2: [policy id, ...], 3: order, 4: policy digest, 5: [principal type, principal id, action,
+              resource id], 6: [[context key, value], ...] sorted by key}
     command  {1: order, 2: epoch, 3: sequence, 4: lease seconds, 5: digest of the command it supersedes or null}
     hail     {1: nonce, 2: highest chain number of the gateway's statements that the core holds durably}
     hello    {1: nonce, 2: epoch, 3: highest sequence consumed, 4: clock quality}
@@ -13,6 +15,7 @@ injected into the site, negative are absorbed. Times are unix seconds.
 The order body says nothing of events or utilities: one intent gives the same bytes whichever dialect brought it.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -23,6 +26,7 @@ from wattseal.certs.errors import PeerError
 MAX_LEASE_SECONDS: Final = 900
 EPOCH_BYTES: Final = 16
 NONCE_BYTES: Final = 16
+DIGEST_BYTES: Final = 32
 WATT: Final = "W"
 
 
@@ -101,6 +105,60 @@ class Order:
                     unit,
                 )
         raise BodyError("order_malformed", "The order body is not laid out as this release reads it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policy said of one order, and everything it was asked, so that anyone can ask it again."""
+
+    allowed: bool
+    policy_ids: tuple[str, ...]
+    order: bytes
+    policy_digest: bytes
+    principal_type: str
+    principal_id: str
+    action: str
+    resource_id: str
+    context: Mapping[str, str | int | bool]
+
+    def encode(self) -> bytes:
+        """The decision body."""
+        return cbor.encode(
+            {
+                1: self.allowed,
+                2: self.policy_ids,
+                3: self.order,
+                4: self.policy_digest,
+                5: (self.principal_type, self.principal_id, self.action, self.resource_id),
+                6: tuple((key, self.context[key]) for key in sorted(self.context)),
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Decision":
+        """Raises `BodyError` or `CborError`."""
+        match cbor.decode(data):
+            case {
+                1: bool(allowed),
+                2: [*ids],
+                3: bytes(order),
+                4: bytes(policy_digest),
+                5: [str(principal_type), str(principal_id), str(action), str(resource_id)],
+                6: [*pairs],
+                **rest,
+            } if not rest and len(policy_digest) == DIGEST_BYTES:
+                return cls(
+                    allowed,
+                    tuple(_policy_id(item) for item in ids),
+                    order,
+                    policy_digest,
+                    principal_type,
+                    principal_id,
+                    action,
+                    resource_id,
+                    _context(pairs),
+                )
+        raise BodyError("decision_malformed", "The decision body is not laid out as this release reads it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +256,26 @@ class Renewal:
             case {1: bytes(epoch), 2: int(sequence), 3: int(lease), 4: int(held), **rest} if not rest:
                 return cls(epoch, sequence, lease, held)
         raise BodyError("renewal_malformed", "The renewal body is not laid out as this release reads it.")
+
+
+def _policy_id(value: cbor.Value) -> str:
+    if not isinstance(value, str):
+        raise BodyError("decision_malformed", "A policy id of the decision is not text.")
+    return value
+
+
+def _context(pairs: Sequence[cbor.Value]) -> Mapping[str, str | int | bool]:
+    """The context; its keys must rise strictly, so that equal contexts are equal bytes."""
+    context: dict[str, str | int | bool] = {}
+    last = ""
+    for pair in pairs:
+        match pair:
+            case [str(key), (str() | int()) as value] if key > last:
+                context[key] = value
+                last = key
+            case _:
+                raise BodyError("decision_malformed", "The decision's context is not a sorted list of keys and values.")
+    return context
 
 
 def _operation(value: cbor.Value) -> Operation:
