@@ -3,7 +3,8 @@
 The raw bytes stand beside the statement as its one content (named by digest in the header), never inside it.
 
     ingress {1: dialect, 2: utility, 3: peer, 4: media type, 5: length, 6: upstream signature, 7: arrived, ms,
-             8: clock quality, 9: verdict ("carried", or the reason why it was refused)}
+             8: clock quality, 9: verdict ("carried", or the reason why it was refused),
+             10: [[event id, code, reason], ...] (events in it that were refused though the message was carried)}
     report  {1: dialect, 2: utility, 3: report request, 4: length, 5: answered, ms, 6: answer code, 7: clock quality}
 """
 
@@ -37,6 +38,7 @@ class Ingress:
     clock: str
     verdict: str = CARRIED
     upstream_signature: str = UNSIGNED
+    refused: tuple[tuple[str, str, str], ...] = ()
 
     def encode(self) -> bytes:
         """The ingress body."""
@@ -51,6 +53,7 @@ class Ingress:
                 7: self.arrived_ms,
                 8: self.clock,
                 9: self.verdict,
+                10: self.refused,
             }
         )
 
@@ -68,9 +71,11 @@ class Ingress:
                 7: int(arrived),
                 8: str(clock),
                 9: str(verdict),
+                10: (tuple() | list()) as refused,
                 **rest,
             } if not rest:
-                return cls(dialect, utility, peer, media_type, length, arrived, clock, verdict, signature)
+                rows = tuple(_refusal(row) for row in refused)
+                return cls(dialect, utility, peer, media_type, length, arrived, clock, verdict, signature, rows)
         raise IngressError("ingress_malformed", "The ingress body is not laid out as this release reads it.")
 
 
@@ -116,3 +121,10 @@ class Report:
             } if not rest:
                 return cls(dialect, utility, request, length, answered, code, clock)
         raise IngressError("report_malformed", "The report body is not laid out as this release reads it.")
+
+
+def _refusal(row: cbor.Value) -> tuple[str, str, str]:
+    match row:
+        case [str(event_id), str(code), str(reason)]:
+            return event_id, code, reason
+    raise IngressError("ingress_malformed", "A refused event is not event id, code and reason.")

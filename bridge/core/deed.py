@@ -1,0 +1,30 @@
+"""A deed: statements, the texts they name, the journal writes that go with them: durable together or not at all."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from wattseal.certs.statement import Statement
+
+
+@dataclass(slots=True)
+class Deed:
+    """Collected while something is decided; committed once, before anything leaves the process."""
+
+    statements: list[Statement] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    writes: list[Callable[[sqlite3.Connection], object]] = field(default_factory=list)
+
+    def say(self, statement: Statement, *contents: bytes) -> Statement:
+        """Adds a statement, parents before children, with the texts it names."""
+        self.statements.append(statement)
+        self.contents.extend(contents)
+        return statement
+
+    def write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Adds a journal write."""
+        self.writes.append(work)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not (self.statements or self.writes)

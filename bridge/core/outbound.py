@@ -1,0 +1,105 @@
+"""Outward: from what is known to sealed commands. Pure but for signing; nothing is sent from here.
+
+memory -> facts -> run -> for each turn: decision, and where it allows: command
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wattseal.bridge.core.deed import Deed
+from wattseal.bridge.core.memory import Memory
+from wattseal.bridge.core.scribe import Scribe
+from wattseal.bridge.facts import EventFact, Facts, Standing
+from wattseal.bridge.journal import LiveRow, keep_live
+from wattseal.bridge.plan import DevicePicture
+from wattseal.bridge.run import Run, Turn, is_due, run_plan
+from wattseal.bridge.site.model import Site
+from wattseal.certs.clock import ClockQuality, Instant
+from wattseal.certs.policy import Policy
+from wattseal.certs.statement import Statement, digest
+from wattseal.drivers.profiles import catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One run, sealed: what goes to the gateway, parents first, and the run itself for whoever tells people."""
+
+    run: Run
+    statements: tuple[Statement, ...]
+    commands: tuple[Statement, ...]
+
+
+def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
+    """The inputs of a run as things stand. With an untrusted clock no event is taken into account: they wait."""
+    timed = () if now.quality is ClockQuality.UNTRUSTED else tuple(v for _, v in sorted(memory.events.items()))
+    unknown = DevicePicture("", None, None, reachable=True)
+    return Facts(
+        now=now.unix,
+        clock=now.quality,
+        storage_low=memory.storage_low,
+        site=digest(site.text),
+        policy=policy.digest,
+        events=tuple(EventFact(event.intent, event.start_draw_seconds, event.cut_at) for event in timed),
+        devices=tuple(_named(memory.pictures.get(device.name, unknown), device.name) for device in site.devices),
+        live=memory.live_orders(),
+        epoch=memory.gateway.epoch,
+        first_sequence=memory.gateway.next_sequence,
+        lease_seconds=site.lease_seconds,
+    )
+
+
+def dispatch(memory: Memory, site: Site, policy: Policy, scribe: Scribe, now: Instant, deed: Deed) -> Bundle | None:
+    """Runs the plan and seals what follows into `deed`; None where no device needs an order."""
+    if memory.gateway.epoch is None:
+        return None
+    facts = facts_of(memory, site, policy, now)
+    events = memory.events_by_intent()
+    run = run_plan(facts, events, site, policy)
+    if not run.turns:
+        return None
+    said = deed.say(scribe.facts(facts, _parents(facts), now), site.text, policy.text)
+    statements = [said]
+    commands: list[Statement] = []
+    for turn in run.turns:
+        decision = deed.say(scribe.decision(turn.decision, said.digest, now), policy.text)
+        statements.append(decision)
+        command = _command(turn, decision, scribe, now)
+        if command is not None:
+            deed.say(command, catalogue.text_of(turn.desired.order.profile_digest))
+            statements.append(command)
+            commands.append(command)
+        _remember(memory, turn, command, deed)
+    return Bundle(run, tuple(statements), tuple(commands))
+
+
+def anything_due(memory: Memory, site: Site, policy: Policy, now: Instant) -> bool:
+    """Whether `dispatch` would order anything."""
+    facts = facts_of(memory, site, policy, now)
+    return any(is_due(desired, facts) for desired in run_plan(facts, memory.events_by_intent(), site, policy).plan)
+
+
+def _command(turn: Turn, decision: Statement, scribe: Scribe, now: Instant) -> Statement | None:
+    if turn.command is None:
+        return None
+    return scribe.command(turn.command, turn.desired.order, decision.digest, now)
+
+
+def _remember(memory: Memory, turn: Turn, command: Statement | None, deed: Deed) -> None:
+    order = turn.desired.order
+    if command is None:
+        row = LiveRow(order, None, Standing.DENIED)
+    else:
+        row = LiveRow(order, command.digest, Standing.COMMANDED)
+        memory.gateway.next_sequence += 1
+    memory.live[order.device] = row
+    memory.wanted_afresh.discard(order.device)
+    deed.write(lambda db: keep_live(db, row))
+
+
+def _parents(facts: Facts) -> Sequence[bytes]:
+    readings = [picture.reading for picture in facts.devices if picture.reading is not None]
+    return [*(event.intent for event in facts.events), *readings]
+
+
+def _named(picture: DevicePicture, name: str) -> DevicePicture:
+    return picture if picture.name else DevicePicture(name, None, None, reachable=True)
