@@ -103,12 +103,13 @@ class Wish:
     """One thing asked of a device.
 
     `watts`: signed for SET_POWER, non-negative for the limits, 0 for RELEASE. `timer_seconds`: what the device's own
-    fail-safe timer is to be armed with (0 for RELEASE).
+    fail-safe timer is to be armed with (0 for RELEASE). `of`: what RELEASE ends; None ends everything.
     """
 
     operation: Operation
     watts: int
     timer_seconds: int
+    of: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +156,13 @@ class PlannedWrites:
 
 @dataclass(frozen=True, slots=True)
 class ActiveControl:
-    """One control function as the device holds it now. `watts` is signed for SET_POWER, non-negative for limits."""
+    """One control function as the device holds it now. `watts` is signed for SET_POWER, non-negative for limits.
+
+    `enabled` None: the points that tell were not readable.
+    """
 
     operation: Operation
-    enabled: bool
+    enabled: bool | None
     watts: Quantity
     timer_remaining_seconds: int | None
 
@@ -297,7 +301,10 @@ class Device(Protocol):
         ...
 
     def steps_for(self, capabilities: Capabilities, wish: Wish) -> PlannedWrites:
-        """The frames that carry out `wish`; no I/O, the same for the same arguments. Raises `UnsupportedError`."""
+        """The frames that carry out `wish`; no I/O, the same for the same arguments. Raises `UnsupportedError`.
+
+        RELEASE needs `capabilities.layout` only: it never fails for a rating that is not known.
+        """
         ...
 
     async def write(self, step: WriteStep) -> Exchange:

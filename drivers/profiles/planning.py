@@ -1,0 +1,209 @@
+"""A wish on a device, as the exact write frames it comes to. Pure: decided, and so journalled, before anything is sent.
+
+Order within a command is the profile's: setpoint, mode, fallback and timer in as few frames as their addresses allow,
+the enable last and alone. RELEASE uses fixed values and addresses only, so it is possible with no rating known.
+"""
+
+from wattseal.drivers.device import (
+    Capabilities,
+    Expectation,
+    Layout,
+    LayoutError,
+    Operation,
+    PlannedWrites,
+    UnsupportedError,
+    Wish,
+    WriteStep,
+)
+from wattseal.drivers.profiles.conversion import setpoint_for
+from wattseal.drivers.profiles.declaration import (
+    Command,
+    FailSafe,
+    Fill,
+    Frame,
+    ModelPoint,
+    Point,
+    Profile,
+    Write,
+)
+from wattseal.drivers.profiles.picture import place_of
+from wattseal.drivers.profiles.registers import words_for
+from wattseal.drivers.sunspec.models import Decoder, ModelError, decoder_of
+from wattseal.drivers.sunspec.points import Scaled
+
+
+def steps_for(profile: Profile, capabilities: Capabilities, wish: Wish) -> PlannedWrites:
+    """The frames for `wish`. Raises `UnsupportedError` (`operation_not_supported`, `rating_unknown`,
+    `wish_malformed`), or `LayoutError` when a model the profile writes to is not on the device.
+    """
+    if wish.operation is Operation.RELEASE:
+        return _release(profile, capabilities, wish)
+    command = _command(profile, wish.operation)
+    _check(wish)
+    setpoint = profile.point(command.setpoint)
+    exponent = _exponent(setpoint, capabilities.layout)
+    mantissa, clamped = setpoint_for(command.conversion, _clamped(wish, capabilities), exponent, capabilities)
+    timer = _armed(profile.fail_safe, capabilities, wish.timer_seconds)
+    filler = _Filler(profile, capabilities, mantissa * setpoint.sign, timer)
+    return PlannedWrites(
+        wish=wish,
+        steps=filler.steps(command.frames),
+        clamped_watts=clamped,
+        timer_seconds=timer if profile.fail_safe.timer else None,
+        heartbeat=filler.steps(command.heartbeat),
+        heartbeat_seconds=_renewal(profile.fail_safe, timer) if command.heartbeat else None,
+        expectations=filler.expectations(command.frames),
+        settle_seconds=command.tolerance.settle_seconds,
+        tolerance_watts=command.tolerance.watts + command.tolerance.permille * abs(clamped) // 1000,
+    )
+
+
+def _release(profile: Profile, capabilities: Capabilities, wish: Wish) -> PlannedWrites:
+    commands = profile.commands if wish.of is None else (_command(profile, wish.of),)
+    frames = tuple(frame for command in commands for frame in command.release)
+    filler = _Filler(profile, capabilities, 0, 0)
+    return PlannedWrites(
+        wish=wish,
+        steps=filler.steps(frames),
+        clamped_watts=0,
+        timer_seconds=None,
+        heartbeat=(),
+        heartbeat_seconds=None,
+        expectations=filler.expectations(frames),
+        settle_seconds=max(command.tolerance.settle_seconds for command in commands),
+        tolerance_watts=0,
+    )
+
+
+def _command(profile: Profile, operation: Operation) -> Command:
+    command = profile.command(operation)
+    if command is None:
+        raise UnsupportedError("operation_not_supported", f"{profile.title} cannot carry out {operation}.")
+    return command
+
+
+def _check(wish: Wish) -> None:
+    if wish.timer_seconds <= 0:
+        raise UnsupportedError("wish_malformed", "Nothing is set without a time after which the device falls back.")
+    if wish.operation is not Operation.SET_POWER and wish.watts < 0:
+        raise UnsupportedError("wish_malformed", "A limit is not negative; the operation names its direction.")
+
+
+def _clamped(wish: Wish, capabilities: Capabilities) -> int:
+    inject, absorb = capabilities.max_inject_watts, capabilities.max_absorb_watts
+    if wish.operation is Operation.SET_POWER:
+        watts = wish.watts if inject is None else min(wish.watts, inject)
+        return watts if absorb is None else max(watts, -absorb)
+    most = inject if wish.operation is Operation.LIMIT_INJECT else absorb
+    return wish.watts if most is None else min(wish.watts, most)
+
+
+def _armed(fail_safe: FailSafe, capabilities: Capabilities, seconds: int) -> int:
+    """Within the device's range. A shorter time than asked is renewed in time; a longer one only if it must be."""
+    if not fail_safe.timer:
+        return seconds
+    least, most = capabilities.timer_min_seconds, capabilities.timer_max_seconds
+    seconds = seconds if most is None else min(seconds, most)
+    return seconds if least is None else max(seconds, least)
+
+
+def _renewal(fail_safe: FailSafe, timer: int) -> int:
+    half = max(1, timer // 2)
+    return half if fail_safe.renew_seconds is None else min(half, fail_safe.renew_seconds)
+
+
+def _exponent(point: Point, layout: Layout) -> int:
+    if not isinstance(point.place, ModelPoint):
+        return point.place.exponent
+    exponent = next((known for name, known in layout.scales if name == point.name), None)
+    if exponent is None:
+        raise UnsupportedError("rating_unknown", f"The device does not give the scale factor of {point.place.name}.")
+    return exponent
+
+
+class _Filler:
+    """Fills a command's frames for one wish: which words go where, and what must read back."""
+
+    def __init__(self, profile: Profile, capabilities: Capabilities, setpoint: int, timer: int) -> None:
+        self._profile = profile
+        self._capabilities = capabilities
+        self._setpoint = setpoint
+        self._timer = timer
+
+    def steps(self, frames: tuple[Frame, ...]) -> tuple[WriteStep, ...]:
+        """The frames as write steps, contiguous registers merged."""
+        found: list[WriteStep] = []
+        for frame in frames:
+            for unit, address, words in self._runs(frame):
+                found.append(WriteStep(len(found), unit, address, words, frame.purpose))
+        return tuple(found)
+
+    def expectations(self, frames: tuple[Frame, ...]) -> tuple[Expectation, ...]:
+        """What each written point must read afterwards; a point written twice, what it was given last."""
+        expected: dict[str, Expectation] = {}
+        for write in (write for frame in frames for write in frame.writes):
+            if write.fill is not Fill.KEEP:
+                point = self._profile.point(write.point)
+                exponent = 0 if write.fill is Fill.TIMER else self._known_exponent(point)
+                expected[write.point] = Expectation(write.point, self._mantissa(write) * point.sign, exponent)
+        return tuple(expected.values())
+
+    def _runs(self, frame: Frame) -> list[tuple[int, int, tuple[int, ...]]]:
+        runs: list[tuple[int, int, tuple[int, ...]]] = []
+        bridge: tuple[int, ...] = ()
+        for write in frame.writes:
+            unit, address = self._address(self._profile.point(write.point))
+            if write.fill is Fill.KEEP:
+                bridge += self._kept(write.point)
+                continue
+            words = self._words(write)
+            if runs and runs[-1][0] == unit and runs[-1][1] + len(runs[-1][2]) + len(bridge) == address:
+                runs[-1] = (unit, runs[-1][1], runs[-1][2] + bridge + words)
+            else:
+                runs.append((unit, address, words))
+            bridge = ()
+        return runs
+
+    def _words(self, write: Write) -> tuple[int, ...]:
+        place, mantissa = self._profile.point(write.point).place, self._mantissa(write)
+        if not isinstance(place, ModelPoint):
+            return words_for(place, mantissa)
+        try:
+            return self._decoder(place.model).encode(place.name, Scaled(mantissa, 0))
+        except ModelError as error:
+            raise UnsupportedError("wish_malformed", f"{mantissa} cannot be written to {place.name}.") from error
+
+    def _mantissa(self, write: Write) -> int:
+        match write.fill:
+            case Fill.SETPOINT:
+                return self._setpoint
+            case Fill.TIMER:
+                return self._timer
+            case Fill.RATING:
+                known = self._capabilities.rating(write.rating)
+                return write.value if known is None else known
+            case _:
+                return write.value
+
+    def _kept(self, name: str) -> tuple[int, ...]:
+        return next((words for known, words in self._capabilities.layout.kept if known == name), ())
+
+    def _known_exponent(self, point: Point) -> int:
+        if not isinstance(point.place, ModelPoint):
+            return point.place.exponent
+        return next((known for name, known in self._capabilities.layout.scales if name == point.name), 0)
+
+    def _address(self, point: Point) -> tuple[int, int]:
+        layout = self._capabilities.layout
+        if not isinstance(point.place, ModelPoint):
+            return (layout.unit if point.place.unit is None else point.place.unit), point.place.address
+        place = place_of(layout, point.place.model)
+        if place is None:
+            raise LayoutError("model_missing", f"The device has no SunSpec model {point.place.model}.")
+        return layout.unit, place.address + self._decoder(place.model).point(point.place.name).offset
+
+    def _decoder(self, model: int) -> Decoder:
+        place = place_of(self._capabilities.layout, model)
+        if place is None:
+            raise LayoutError("model_missing", f"The device has no SunSpec model {model}.")
+        return decoder_of(place.model, place.length)
