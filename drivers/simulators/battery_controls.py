@@ -14,7 +14,7 @@ PERCENT_UNITS = 100  # 704: percent has scale factor -2
 PF_UNITS = 1000  # 702 and 704: power factor has scale factor -3
 LONGEST_TIMER_SECONDS = 0xFFFF_FFFE
 LOWEST_PF = 800
-LARGEST_RATING = 600_000
+LARGEST_RATING = 32_760  # 701.W is 16 bits of whole watts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class BatteryRating:
     def __post_init__(self) -> None:
         for rating in (self.watts, self.volt_amperes, self.vars, self.charge_watts, self.discharge_watts):
             if not 0 < rating <= LARGEST_RATING or rating % CAPACITY_UNIT:
-                raise MisuseError("bad_rating", "Ratings are 10 to 600000 in steps of 10.")
+                raise MisuseError("bad_rating", "Ratings are 10 to 32760 in steps of 10.")
 
 
 def _initial(rating: BatteryRating) -> dict[str, int]:

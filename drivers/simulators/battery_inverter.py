@@ -19,11 +19,12 @@ from wattseal.drivers.simulators.own_mode import IDLE, OwnMode, constant
 from wattseal.drivers.simulators.physics import BatteryBody, BatteryState, Demand
 from wattseal.drivers.simulators.registers import Point, from_words
 from wattseal.drivers.simulators.reversion import FUNCTIONS, ReversionTimers
-from wattseal.drivers.simulators.settings import parse_set
+from wattseal.drivers.simulators.settings import LARGEST_OWN_WATTS, parse_set, within
 from wattseal.drivers.simulators.sunspec_layout import CHAIN, END_MODEL, MARKER, ModelLayout
 
 BASE = 40_000
 UNIT = 1
+MOST_WATT_HOURS = 650_000.0  # what 713 holds in 16 bits of tens of watt-hours
 STARTING_SECONDS = 10.0
 FIRST_MODEL = BASE + len(MARKER)
 
@@ -44,6 +45,16 @@ class BatteryOptions:
     own_mode: OwnMode = IDLE
     noise_watts: float = 0.0
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises MisuseError `bad_option`."""
+        within("capacity_wh", self.body.capacity_wh, 1.0, MOST_WATT_HOURS, reason="bad_option")
+        within("soc_percent", self.soc_percent, 0.0, 100.0, reason="bad_option")
+        within("injected_wh", self.injected_wh, 0.0, 1e15, reason="bad_option")
+        within("absorbed_wh", self.absorbed_wh, 0.0, 1e15, reason="bad_option")
+        within("noise_watts", self.noise_watts, 0.0, float(self.rating.watts), reason="bad_option")
+        for _, watts in self.own_mode.steps:
+            within("own power", watts, -LARGEST_OWN_WATTS, LARGEST_OWN_WATTS, reason="bad_option")
 
 
 class BatteryInverter:

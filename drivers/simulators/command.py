@@ -18,6 +18,8 @@ from wattseal.drivers.simulators.battery_controls import BatteryRating
 from wattseal.drivers.simulators.battery_inverter import BatteryInverter, BatteryOptions
 from wattseal.drivers.simulators.clock import Clock, SystemClock, VirtualClock
 from wattseal.drivers.simulators.device import Device
+from wattseal.drivers.simulators.ev_charger import EvCharger, EvChargerOptions
+from wattseal.drivers.simulators.ev_physics import DEFAULT_SOC_PERCENT, Visit
 from wattseal.drivers.simulators.own_mode import OWN_MODES, constant
 from wattseal.drivers.simulators.physics import BatteryBody
 from wattseal.drivers.simulators.running import RunningDevice, running_device
@@ -118,6 +120,27 @@ def _battery(arguments: argparse.Namespace) -> Callable[[float], Device]:
     return lambda now: BatteryInverter(options, now)
 
 
+def _ev_charger(arguments: argparse.Namespace) -> Callable[[float], Device]:
+    options = EvChargerOptions(
+        serial=arguments.serial,
+        validity_seconds=arguments.validity_seconds,
+        safe_amperes=arguments.safe_amperes,
+        station_amperes=arguments.station_amperes,
+        visits=tuple(arguments.car or ()) if arguments.no_car or arguments.car else (Visit(),),
+    )
+    return lambda now: EvCharger(options, now)
+
+
+def _visit(text: str) -> Visit:
+    """`ARRIVES[:LEAVES[:SOC]]`, seconds after the start and percent."""
+    arrives, leaves, soc_percent, *_ = (*text.split(":"), "", "", "")
+    return Visit(
+        arrives=float(arrives),
+        leaves=float(leaves or "inf"),
+        soc_percent=float(soc_percent or DEFAULT_SOC_PERCENT),
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="simulators", description="A simulated device on loopback Modbus TCP.")
     devices = parser.add_subparsers(required=True, metavar="DEVICE")
@@ -133,6 +156,14 @@ def _parser() -> argparse.ArgumentParser:
     battery.add_argument("--own-watts", type=float, help="a constant own mode instead; positive = discharge")
     battery.add_argument("--noise-watts", type=float, default=0.0, help="how far power may stay short of its target")
     battery.add_argument("--seed", type=int, default=1, help="of the noise")
+    charger = _device(devices, "ev-charger", "EV charger by the Alfen Eve map, units 1 and 200", _ev_charger)
+    charger.add_argument("--serial", default="ACE0123456", help="serial number of the station")
+    charger.add_argument("--validity-seconds", type=int, default=60, help="how long a current set at 1210 holds")
+    charger.add_argument("--safe-amperes", type=float, default=6.0, help="current that holds after that")
+    charger.add_argument("--station-amperes", type=float, default=16.0, help="most current of the station")
+    cars = charger.add_mutually_exclusive_group()
+    cars.add_argument("--car", type=_visit, action="append", metavar="ARRIVES[:LEAVES[:SOC]]", help="a car's visit")
+    cars.add_argument("--no-car", action="store_true", help="nobody comes (default: a car is there from the start)")
     return parser
 
 

@@ -64,10 +64,10 @@ def typed(values: Mapping[str, object], shape: type[_Set]) -> _Set:
         raise MisuseError("bad_set", f"{error}.") from error
 
 
-def within(name: str, value: float | None, low: float, high: float) -> None:
-    """Refuse a number outside [low, high], NaN and infinity. Raises MisuseError `bad_set`."""
+def within(name: str, value: float | None, low: float, high: float, reason: str = "bad_set") -> None:
+    """Refuse a number outside [low, high], NaN and infinity. Raises MisuseError `reason`."""
     if value is not None and not (math.isfinite(value) and low <= value <= high):
-        raise MisuseError("bad_set", f"{name} must be {low:g} to {high:g}.")
+        raise MisuseError(reason, f"{name} must be {low:g} to {high:g}.")
 
 
 def _or(wished: _Value | None, present: _Value) -> _Value:
