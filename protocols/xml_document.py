@@ -79,7 +79,7 @@ def parse_document(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Element:
 def _checked_encoding(data: bytes) -> bytes:
     """The document without its byte order mark, known to be UTF-8. Raises XmlRefusedError."""
     body = data.removeprefix(_UTF8_MARK)
-    if body.startswith(_WIDE_MARKS) or b"\x00" in body[:4]:
+    if body.startswith(_WIDE_MARKS) or b"\x00" in body[:2]:
         raise XmlRefusedError("encoding", "The message is not in UTF-8: it begins as UTF-16, UTF-32 or UTF-7 does.")
     if body.startswith(b"<?xml"):
         declaration = _DECLARATION.match(body)

@@ -150,6 +150,8 @@ def _write_checked(value: Duration) -> str:
 def remark_duration(text: str, value: Duration) -> str | None:
     """What is odd about a legal duration text, or None."""
     form = text.strip(XML_SPACE)
+    if form != text:
+        return "white space around a duration"
     if form.endswith("W"):
         return "a duration in weeks: the schema wants 1W, ISO 8601 P1W"
     if form.lstrip("+-") in {"P", "PT"}:
