@@ -49,10 +49,11 @@ def decide(asked: Question, desired: Desired, policy: Policy) -> Decision:
         policy_ids=verdict.policy_ids,
         order=desired.order.encode(),
         policy_digest=policy.digest,
-        principal=asked.principal,
+        principal_type=asked.principal.type,
+        principal_id=asked.principal.id,
         action=asked.action,
-        resource=asked.resource.id,
-        context=tuple(sorted(asked.context.items())),
+        resource_id=asked.resource.id,
+        context=asked.context,
     )
 
 

@@ -11,36 +11,44 @@ from typing import Final
 
 from wattseal.bridge.facts import LiveOrder, Standing
 from wattseal.bridge.timeline import TimedEvent
+from wattseal.certs.storage import Part
 from wattseal.drivers.commands import Order
 from wattseal.protocols.grid_event import GridEvent
 
-SCHEMA: Final = (
-    "CREATE TABLE IF NOT EXISTS session(utility TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID",
+PART: Final = Part(
+    "journal",
     (
-        "CREATE TABLE IF NOT EXISTS event(utility TEXT, event_id TEXT, intent BLOB NOT NULL, body BLOB NOT NULL,"
-        " draw INTEGER NOT NULL, cut_at INTEGER, PRIMARY KEY(utility, event_id)) WITHOUT ROWID"
+        "CREATE TABLE session(utility TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID",
+        (
+            "CREATE TABLE event(utility TEXT, event_id TEXT, intent BLOB NOT NULL, body BLOB NOT NULL,"
+            " draw INTEGER NOT NULL, cut_at INTEGER, PRIMARY KEY(utility, event_id)) WITHOUT ROWID"
+        ),
+        (
+            "CREATE TABLE live(device TEXT PRIMARY KEY, command BLOB, body BLOB NOT NULL,"
+            " standing TEXT NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID"
+        ),
+        (
+            "CREATE TABLE gateway(only_row INTEGER PRIMARY KEY CHECK(only_row = 1), held INTEGER NOT NULL,"
+            " epoch BLOB, sequence INTEGER NOT NULL)"
+        ),
+        (
+            "CREATE TABLE sample(device TEXT, quantity TEXT, at_ms INTEGER, value INTEGER NOT NULL,"
+            " scale INTEGER NOT NULL, quality TEXT NOT NULL, reading BLOB NOT NULL,"
+            " PRIMARY KEY(device, quantity, at_ms)) WITHOUT ROWID"
+        ),
+        "CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     ),
-    (
-        "CREATE TABLE IF NOT EXISTS live(device TEXT PRIMARY KEY, command BLOB, body BLOB NOT NULL,"
-        " standing TEXT NOT NULL) WITHOUT ROWID"
-    ),
-    "CREATE TABLE IF NOT EXISTS gateway(only_row INTEGER PRIMARY KEY CHECK(only_row = 1), held INTEGER NOT NULL)",
-    (
-        "CREATE TABLE IF NOT EXISTS sample(device TEXT, quantity TEXT, at_ms INTEGER, value INTEGER NOT NULL,"
-        " scale INTEGER NOT NULL, quality TEXT NOT NULL, reading BLOB NOT NULL,"
-        " PRIMARY KEY(device, quantity, at_ms)) WITHOUT ROWID"
-    ),
-    "CREATE TABLE IF NOT EXISTS mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRow:
-    """The last order to a device, as it was given."""
+    """The last order to a device, as it was given; `sequence` is its command's number, 0 without one."""
 
     order: Order
     command: bytes | None
     standing: Standing
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class Recollection:
     events: tuple[TimedEvent, ...]
     live: tuple[LiveRow, ...]
     held: int
+    epoch: bytes | None
+    sequence: int
     marks: dict[str, int]
 
 
@@ -74,15 +84,18 @@ def recall(db: sqlite3.Connection) -> Recollection:
         for intent, body, draw, cut_at in db.execute("SELECT intent, body, draw, cut_at FROM event")
     )
     live = tuple(
-        LiveRow(Order.decode(body), command, Standing(standing))
-        for command, body, standing in db.execute("SELECT command, body, standing FROM live")
+        LiveRow(Order.decode(body), command, Standing(standing), number)
+        for command, body, standing, number in db.execute("SELECT command, body, standing, sequence FROM live")
     )
-    held = db.execute("SELECT held FROM gateway").fetchone()
+    query = "SELECT held, epoch, sequence FROM gateway"
+    held, epoch, sequence = db.execute(query).fetchone() or (-1, None, 0)
     return Recollection(
         dict(db.execute("SELECT utility, state FROM session")),
         events,
         live,
-        -1 if held is None else held[0],
+        held,
+        epoch,
+        sequence,
         dict(db.execute("SELECT name, value FROM mark")),
     )
 
@@ -106,13 +119,13 @@ def forget_event(db: sqlite3.Connection, utility: str, event_id: str) -> None:
 
 def keep_live(db: sqlite3.Connection, row: LiveRow) -> None:
     """Where the last order to a device stands."""
-    values = (row.order.device, row.command, row.order.encode(), str(row.standing))
-    db.execute("INSERT OR REPLACE INTO live VALUES(?, ?, ?, ?)", values)
+    values = (row.order.device, row.command, row.order.encode(), str(row.standing), row.sequence)
+    db.execute("INSERT OR REPLACE INTO live VALUES(?, ?, ?, ?, ?)", values)
 
 
-def keep_held(db: sqlite3.Connection, number: int) -> None:
-    """The highest chain number of the gateway's statements that is durable here."""
-    db.execute("INSERT OR REPLACE INTO gateway VALUES(1, ?)", (number,))
+def keep_gateway(db: sqlite3.Connection, held: int, epoch: bytes | None, sequence: int) -> None:
+    """How far we hold the gateway's statements, its last known epoch, and the last number we gave in it."""
+    db.execute("INSERT OR REPLACE INTO gateway VALUES(1, ?, ?, ?)", (held, epoch, sequence))
 
 
 def keep_samples(db: sqlite3.Connection, samples: Iterable[Sample]) -> None:

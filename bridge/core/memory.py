@@ -16,12 +16,21 @@ from wattseal.protocols.grid_event import GridEvent
 
 @dataclass(slots=True)
 class GatewayPicture:
-    """What the core knows of its gateway. `epoch` is None until a hello answered our nonce."""
+    """What the core knows of its gateway. `epoch` is None until a hello answered our nonce on this connection.
+
+    `last_epoch` is that of the commands given so far: as long as the gateway tells the same one, they live on.
+    `sequence` is the last number given in it. `held` is the highest chain number of its statements that is durable
+    here (-1: none).
+    """
 
     epoch: bytes | None = None
-    next_sequence: int = 1
+    last_epoch: bytes | None = None
+    sequence: int = 0
     held: int = -1
-    hello: bytes | None = None
+
+    def row(self) -> tuple[int, bytes | None, int]:
+        """What the journal keeps of it."""
+        return self.held, self.last_epoch, self.sequence
 
 
 @dataclass(slots=True)
@@ -31,18 +40,21 @@ class Memory:
     events: dict[tuple[str, str], TimedEvent] = field(default_factory=dict)
     live: dict[str, LiveRow] = field(default_factory=dict)
     pictures: dict[str, DevicePicture] = field(default_factory=dict)
+    seen_at: dict[str, int] = field(default_factory=dict)
     wanted_afresh: set[str] = field(default_factory=set)
     gateway: GatewayPicture = field(default_factory=GatewayPicture)
     storage_low: bool = False
 
     @classmethod
     def restore(cls, recollection: Recollection) -> "Memory":
-        """The world as the journal remembers it; every standing command is wanted afresh (level, not edge)."""
+        """The world as the journal remembers it; the gateway's epoch, once told, says whether its commands live on."""
         memory = cls(
             {timed.event.origin.key: timed for timed in recollection.events},
             {row.order.device: row for row in recollection.live},
         )
         memory.gateway.held = recollection.held
+        memory.gateway.last_epoch = recollection.epoch
+        memory.gateway.sequence = recollection.sequence
         return memory
 
     def live_orders(self) -> tuple[LiveOrder, ...]:

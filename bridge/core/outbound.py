@@ -3,21 +3,29 @@
 memory -> facts -> run -> for each turn: decision, and where it allows: command
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
 from wattseal.bridge.facts import EventFact, Facts, Standing
-from wattseal.bridge.journal import LiveRow, keep_live
+from wattseal.bridge.journal import LiveRow, keep_gateway, keep_live
 from wattseal.bridge.plan import DevicePicture
 from wattseal.bridge.run import Run, Turn, is_due, run_plan
-from wattseal.bridge.site.model import Site
+from wattseal.bridge.site.model import Device, Site
+from wattseal.bridge.timeline import TimedEvent, is_over
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Statement, digest
 from wattseal.drivers.profiles import catalogue
+
+# An event that has just ended still explains why devices are released, so it stands in the facts a while longer.
+_OVER_SECONDS: Final = 120
+# A device that missed this many samples, and this many seconds more, gets no share of a site's setpoint.
+_SILENT_SAMPLES: Final = 3
+_SILENT_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +39,8 @@ class Bundle:
 
 def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
     """The inputs of a run as things stand. With an untrusted clock no event is taken into account: they wait."""
-    timed = () if now.quality is ClockQuality.UNTRUSTED else tuple(v for _, v in sorted(memory.events.items()))
-    unknown = DevicePicture("", None, None, reachable=True)
+    untrusted = now.quality is ClockQuality.UNTRUSTED
+    timed = () if untrusted else tuple(_considered(memory, now.unix))
     return Facts(
         now=now.unix,
         clock=now.quality,
@@ -40,10 +48,10 @@ def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
         site=digest(site.text),
         policy=policy.digest,
         events=tuple(EventFact(event.intent, event.start_draw_seconds, event.cut_at) for event in timed),
-        devices=tuple(_named(memory.pictures.get(device.name, unknown), device.name) for device in site.devices),
+        devices=tuple(_picture(memory, device, now.unix) for device in site.devices),
         live=memory.live_orders(),
         epoch=memory.gateway.epoch,
-        first_sequence=memory.gateway.next_sequence,
+        first_sequence=memory.gateway.sequence + 1,
         lease_seconds=site.lease_seconds,
     )
 
@@ -86,11 +94,12 @@ def _command(turn: Turn, decision: Statement, scribe: Scribe, now: Instant) -> S
 
 def _remember(memory: Memory, turn: Turn, command: Statement | None, deed: Deed) -> None:
     order = turn.desired.order
-    if command is None:
-        row = LiveRow(order, None, Standing.DENIED)
-    else:
-        row = LiveRow(order, command.digest, Standing.COMMANDED)
-        memory.gateway.next_sequence += 1
+    row = LiveRow(order, None, Standing.DENIED, 0)
+    if command is not None and turn.command is not None:
+        memory.gateway.sequence = turn.command.sequence
+        row = LiveRow(order, command.digest, Standing.COMMANDED, turn.command.sequence)
+        gateway = memory.gateway.row()
+        deed.write(lambda db: keep_gateway(db, *gateway))
     memory.live[order.device] = row
     memory.wanted_afresh.discard(order.device)
     deed.write(lambda db: keep_live(db, row))
@@ -101,5 +110,15 @@ def _parents(facts: Facts) -> Sequence[bytes]:
     return [*(event.intent for event in facts.events), *readings]
 
 
-def _named(picture: DevicePicture, name: str) -> DevicePicture:
-    return picture if picture.name else DevicePicture(name, None, None, reachable=True)
+def _considered(memory: Memory, now: int) -> Iterator[TimedEvent]:
+    for _, timed in sorted(memory.events.items()):
+        if not is_over(timed, now - _OVER_SECONDS):
+            yield timed
+
+
+def _picture(memory: Memory, device: Device, now: int) -> DevicePicture:
+    known = memory.pictures.get(device.name)
+    if known is None:
+        return DevicePicture(device.name, None, None, reachable=True)
+    silent = now - memory.seen_at.get(device.name, now)
+    return replace(known, reachable=silent <= _SILENT_SAMPLES * device.sampling_seconds + _SILENT_SECONDS)

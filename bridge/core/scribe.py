@@ -43,7 +43,7 @@ class Scribe:
         """Policy's answer."""
         return self._seal(
             Kind.DECISION,
-            f"device:{body.resource}",
+            f"device:{body.resource_id}",
             now,
             body.encode(),
             parents=(facts,),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wattseal.drivers.commands import Operation
+from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
 
 
 class DispatchSign(StrEnum):
@@ -18,33 +19,12 @@ class DispatchSign(StrEnum):
     GENERATION = "generation"
 
 
-class LinkKind(StrEnum):
-    """How a device is reached; it decides how much a reading can prove."""
-
-    MODBUS_TCP = "modbus-tcp"
-    SIMULATOR = "simulator"
-
-
 @dataclass(frozen=True, slots=True)
 class LevelAction:
     """What a device does at one SIMPLE level."""
 
     operation: Operation
     watts: int
-
-
-@dataclass(frozen=True, slots=True)
-class EnvelopeLimits:
-    """What the gate enforces for one device, whoever asks. `min_watts` is the strongest absorption (negative)."""
-
-    min_watts: int
-    max_watts: int
-    ramp_watts_per_second: int
-    dwell_seconds: int
-    cycles_per_hour: int
-    soc_floor_permille: int
-    soc_ceiling_permille: int
-    forbidden: tuple[Operation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +40,7 @@ class Device:
     sampling_seconds: int
     tolerance_watts: int
     levels: Mapping[int, LevelAction]
-    envelope: EnvelopeLimits
+    envelope: DeviceEnvelope
 
 
 @dataclass(frozen=True, slots=True)

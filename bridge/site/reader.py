@@ -11,15 +11,14 @@ from wattseal.bridge.site.mistakes import Mistake, SiteFileError, Table
 from wattseal.bridge.site.model import (
     Device,
     DispatchSign,
-    EnvelopeLimits,
     LevelAction,
-    LinkKind,
     MarketContext,
     Site,
     Utility,
     UtilityTls,
 )
 from wattseal.drivers.commands import MAX_LEASE_SECONDS, Operation
+from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
 from wattseal.drivers.profiles import catalogue
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -83,7 +82,7 @@ def _device(table: Table) -> Device:
     levels_table = table.table("levels", "Say what SIMPLE levels mean.", required=False)
     levels = {level: _level(levels_table, level) for level in _LEVELS if levels_table.has(f"level_{level}")}
     levels_table.close()
-    envelope = _envelope(table.table("envelope", "Every device needs an [device.envelope] table."))
+    envelope = _envelope(table.table("envelope", "Every device needs a [device.envelope] table."), name)
     table.close()
     return Device(
         name, profile, link, address, unit, identity, sampling, tolerance, levels, envelope,
@@ -99,23 +98,25 @@ def _level(levels: Table, level: int) -> LevelAction:
     return LevelAction(operation, watts)
 
 
-def _envelope(table: Table) -> EnvelopeLimits:
+def _envelope(table: Table, device: str) -> DeviceEnvelope:
     least = table.whole("min_watts", "The strongest charge or draw allowed, zero or negative.", -_MOST_WATTS, 0)
     most = table.whole("max_watts", "The strongest discharge allowed, zero or positive.", 0, _MOST_WATTS)
-    ramp = table.whole("ramp_watts_per_second", "How fast orders may move it.", 1, _MOST_WATTS, _MOST_WATTS)
+    ramp = table.whole("ramp_watts_per_second", "How fast orders may move it; 0 for no rule.", 0, _MOST_WATTS, 0)
     dwell = table.whole("dwell_seconds", "How long an order must stand before another.", 0, 3600, 0)
-    cycles = table.whole("cycles_per_hour", "How often it may change direction.", 0, 3600, 3600)
+    cycles = table.whole("cycles_per_hour", "How often it may change direction; 0 for no rule.", 0, 3600, 0)
     floor = table.whole("soc_floor_percent", "0 to 100.", 0, 100, 0)
     ceiling = table.whole("soc_ceiling_percent", "0 to 100, above the floor.", 0, 100, 100)
     if ceiling <= floor:
         table.wrong("soc_ceiling_percent", f"is {ceiling}, not above the floor of {floor}", "Raise it.")
+        floor, ceiling = 0, 100
     forbidden = tuple(
         _ORDERABLE[item] for item in table.texts("forbidden", "List operations.", ()) if _known(table, item)
     )
     table.close()
-    return EnvelopeLimits(
-        least, most, ramp, dwell, cycles, floor * _PERMILLE_PER_PERCENT, ceiling * _PERMILLE_PER_PERCENT, forbidden
-    )
+    return DeviceEnvelope(
+        device, least, most, ramp, dwell, cycles, floor * _PERMILLE_PER_PERCENT, ceiling * _PERMILLE_PER_PERCENT,
+        forbidden,
+    )  # fmt: skip
 
 
 def _known(table: Table, operation: str) -> bool:

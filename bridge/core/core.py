@@ -1,0 +1,254 @@
+"""The core: one writer, three ways in (a utility's message, a gateway's statement, the clock), one way out.
+
+    take   a message of a utility      -> ingress, intents, consent, and at once the orders that follow
+    hear   a statement of the gateway  -> ledger, journal, and where it matters another look
+    look   the clock, or a change      -> the orders that are due
+
+Each is decided in memory, committed in one go, and only then sent: what has left the process is durable. A commit that
+finds the disk full takes the memory back to the journal, frees the reserve and goes on with `storage_low`, under which
+policy lets no order raise power.
+"""
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from wattseal.bridge import journal
+from wattseal.bridge.core import homeward, inbound, outbound
+from wattseal.bridge.core.consent import Consent, consent
+from wattseal.bridge.core.deed import Deed
+from wattseal.bridge.core.homeward import Consequence, Heard
+from wattseal.bridge.core.inbound import Arrival, EventTaken
+from wattseal.bridge.core.line import GatewayLine
+from wattseal.bridge.core.memory import Memory
+from wattseal.bridge.core.scribe import Scribe
+from wattseal.bridge.site.model import Site
+from wattseal.bridge.timeline import next_change
+from wattseal.certs import ledger
+from wattseal.certs.clock import Instant, TrustedClock
+from wattseal.certs.errors import PeerError, WorldError
+from wattseal.certs.manifest import Manifest
+from wattseal.certs.policy import Policy
+from wattseal.certs.statement import Statement
+from wattseal.certs.storage import StorageFullError, Store
+from wattseal.drivers.commands import NONCE_BYTES, Hail, Renewal
+
+RETRY_SECONDS: Final = 20
+_log = structlog.get_logger("core")
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """What a core is started with, opened and checked by whoever starts it."""
+
+    site: Site
+    manifest: Manifest
+    policy: Policy
+    scribe: Scribe
+    store: Store
+    clock: TrustedClock
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one message: each event it changed, with the answer that the utility is owed."""
+
+    consents: tuple[tuple[tuple[str, str], Consent], ...]
+
+
+class Core:
+    """See the module's text. All methods run on one event loop; `_writer` keeps memory and journal in step."""
+
+    def __init__(self, estate: Estate, watch: Callable[[str, dict[str, object]], None] | None = None) -> None:
+        self._estate = estate
+        self._memory = Memory.restore(estate.store.read_now(journal.recall))
+        self._writer = asyncio.Lock()
+        self._line: GatewayLine | None = None
+        self._nonce: bytes | None = None
+        self._retry_at: dict[str, int] = {}
+        self._watch = watch
+        self.changed = asyncio.Event()
+
+    @property
+    def memory(self) -> Memory:
+        """What the core knows; to be read, not changed."""
+        return self._memory
+
+    async def take(
+        self,
+        arrival: Arrival,
+        taken: Sequence[EventTaken],
+        refused: Sequence[tuple[str, str, str]],
+        session_state: Callable[[dict[tuple[str, str], Consent]], bytes],
+    ) -> Told:
+        """A message that changes events; `session_state` gives the session's state once the consents are known."""
+        estate, now = self._estate, self._estate.clock.now()
+        async with self._writer:
+            deed = Deed()
+            timed = inbound.take_in(arrival, taken, refused, self._memory, estate.scribe, now, deed)
+            facts = outbound.facts_of(self._memory, estate.site, estate.policy, now)
+            consents = {one.event.origin.key: consent(one, facts, estate.site, estate.policy) for one in timed}
+            state = session_state(consents)
+            deed.write(lambda db: journal.keep_session(db, arrival.utility, state))
+            await self._carry_out(deed, now)
+        self.changed.set()
+        return Told(tuple(consents.items()))
+
+    async def refuse(self, arrival: Arrival, reason: str) -> None:
+        """A message that could not be carried: recorded with its bytes and the reason."""
+        now = self._estate.clock.now()
+        async with self._writer:
+            deed = Deed()
+            inbound.record_refusal(arrival, reason, self._estate.scribe, now, deed)
+            await self._commit(deed)
+        _log.warning("message_refused", utility=arrival.utility, reason=reason, length=len(arrival.raw))
+
+    async def record(self, deed: Deed) -> None:
+        """A deed made elsewhere (a session's state, a report told) that needs no orders."""
+        async with self._writer:
+            await self._commit(deed)
+
+    async def look(self) -> None:
+        """Gives the orders that are due now."""
+        now = self._estate.clock.now()
+        async with self._writer:
+            self._want_retries(now)
+            await self._carry_out(Deed(), now)
+
+    def look_again_at(self) -> int | None:
+        """Unix seconds at which a look may order something, or None while nothing is known to come."""
+        now = self._estate.clock.now().unix
+        edges = [next_change(self._memory.events.values(), now), *self._retry_at.values()]
+        return min((edge for edge in edges if edge is not None), default=None)
+
+    async def attach(self, line: GatewayLine) -> None:
+        """A gateway is connected: hail it. Until its hello comes, nothing is ordered."""
+        async with self._writer:
+            self._line = line
+            self._memory.gateway.epoch = None
+        await self.hail()
+
+    async def detach(self) -> None:
+        """The gateway is gone; its leases and the devices' own timers run on without us."""
+        async with self._writer:
+            self._line = None
+            self._memory.gateway.epoch = None
+
+    async def hail(self) -> None:
+        """Ask the gateway for its epoch, and tell it how far we hold its statements."""
+        now = self._estate.clock.now()
+        async with self._writer:
+            self._nonce = secrets.token_bytes(NONCE_BYTES)
+            deed = Deed()
+            said = deed.say(self._estate.scribe.hail(Hail(self._nonce, self._memory.gateway.held), now))
+            await self._commit(deed)
+            await self._send((said,))
+
+    async def renew(self) -> None:
+        """Keep the standing commands alive; where there are none, a hail tells how far we hold."""
+        now = self._estate.clock.now()
+        live = self._memory.commanded()
+        gateway = self._memory.gateway
+        if gateway.epoch is None or not live:
+            await self.hail()
+            return
+        async with self._writer:
+            gateway.sequence += 1
+            body = Renewal(gateway.epoch, gateway.sequence, self._estate.site.lease_seconds, gateway.held)
+            row = gateway.row()
+            deed = Deed()
+            said = deed.say(self._estate.scribe.renewal(body, live, now))
+            deed.write(lambda db: journal.keep_gateway(db, *row))
+            await self._commit(deed)
+            await self._send((said,))
+
+    async def hear(self, raw: bytes) -> None:
+        """One statement from the gateway. What is not sealed by the gateway's key is logged and dropped."""
+        now = self._estate.clock.now()
+        try:
+            said = self._estate.manifest.admit(raw, now.unix)
+        except PeerError as error:
+            _log.error("gateway_statement_refused", reason=error.reason)
+            return
+        async with self._writer:
+            deed = Deed()
+            consequence = homeward.hear(said, self._nonce, self._memory, deed)
+            await self._commit(deed)
+        self._tell(str(said.header.kind), statement=said)
+        await self._follow(consequence, now)
+
+    async def _follow(self, consequence: Consequence, now: Instant) -> None:
+        match consequence.heard:
+            case Heard.LOOK:
+                await self.look()
+            case Heard.RETRY if consequence.device is not None:
+                self._retry_at.setdefault(consequence.device, now.unix + RETRY_SECONDS)
+                self.changed.set()
+            case Heard.SKIPPED:
+                _log.warning("gateway_chain_skipped", held=self._memory.gateway.held)
+                await self.hail()
+            case _:
+                return
+
+    def _want_retries(self, now: Instant) -> None:
+        for device in [name for name, at in self._retry_at.items() if at <= now.unix]:
+            del self._retry_at[device]
+            self._memory.wanted_afresh.add(device)
+
+    async def _carry_out(self, deed: Deed, now: Instant) -> None:
+        """Plans, commits `deed` with all that follows, and sends the commands."""
+        estate = self._estate
+        bundle = outbound.dispatch(self._memory, estate.site, estate.policy, estate.scribe, now, deed)
+        await self._commit(deed)
+        if bundle is None:
+            return
+        for turn in bundle.run.turns:
+            if not turn.decision.allowed:
+                _log.warning("order_denied", device=turn.desired.device, policies=turn.decision.policy_ids)
+        await self._send(deed.statements)
+        self._tell("bundle", bundle=bundle)
+
+    async def _commit(self, deed: Deed) -> None:
+        if deed.is_empty():
+            return
+        raws = [said.raw for said in deed.statements]
+        contents = list(dict.fromkeys(deed.contents))
+
+        def work(db: sqlite3.Connection) -> None:
+            ledger.append_all(db, raws, contents)
+            for write in deed.writes:
+                write(db)
+
+        try:
+            await self._estate.store.commit(work)
+        except StorageFullError:
+            await self._fall_back()
+            raise
+
+    async def _fall_back(self) -> None:
+        """The disk is full: what was not committed is forgotten again, and the reserve is freed for reverts."""
+        gateway = self._memory.gateway
+        self._memory = Memory.restore(self._estate.store.read_now(journal.recall))
+        self._memory.gateway.epoch = gateway.epoch
+        self._memory.gateway.sequence = gateway.sequence
+        self._memory.storage_low = True
+        await self._estate.store.release_reserve()
+        self.changed.set()
+
+    async def _send(self, statements: Sequence[Statement]) -> None:
+        """Sends what is durable. A broken line is no error here: the next hello finds what it did not get."""
+        if self._line is None or not statements:
+            return
+        try:
+            await self._line.send(statements)
+        except WorldError as error:
+            _log.warning("gateway_line_lost", reason=error.reason)
+
+    def _tell(self, what: str, **fields: object) -> None:
+        if self._watch is not None:
+            self._watch(what, fields)

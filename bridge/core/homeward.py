@@ -1,0 +1,152 @@
+"""Homeward: what the gateway states changes what the core knows. Pure but for the deed it fills.
+
+Every statement is checked (seal, role) before it comes here, is kept in the ledger, and moves one thing: a hello the
+epoch, a receipt the standing of an order, a reading the picture of a device. Chain numbers make a lost or repeated
+statement visible: one we hold already changes nothing, one that skips is asked for again.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from wattseal.bridge.core.deed import Deed
+from wattseal.bridge.core.memory import Memory
+from wattseal.bridge.facts import Standing
+from wattseal.bridge.journal import Sample, keep_gateway, keep_live, keep_samples
+from wattseal.bridge.plan import DevicePicture
+from wattseal.certs.statement import Kind, Statement
+from wattseal.drivers.commands import Hello, Operation
+from wattseal.drivers.testimony import Phase, Reading, Receipt, Result
+
+# Reasons of the gate or the link that pass by themselves: the order is given again after a while.
+_PASSING: Final = frozenset(
+    {
+        "device_unavailable",
+        "link_down",
+        "no_answer",
+        "parent_missing",
+        "epoch_wrong",
+        "sequence_jump",
+        "expired",
+        "clock_untrusted",
+        "storage_full",
+        "envelope_ramp",
+        "envelope_dwell",
+        "envelope_cycles",
+    }
+)
+_GOOD: Final = "good"
+
+
+class Heard(StrEnum):
+    """What a statement of the gateway means for the core's next step."""
+
+    NOTHING = "nothing"  # recorded
+    REPEATED = "repeated"  # held already
+    SKIPPED = "skipped"  # one before it is missing: hail again
+    LOOK = "look"  # something changed that a plan may answer
+    RETRY = "retry"  # the order to `device` is to be given again after a while
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What was heard, and of which device, where it is about one."""
+
+    heard: Heard
+    device: str | None = None
+
+
+def hear(said: Statement, nonce: bytes | None, memory: Memory, deed: Deed) -> Consequence:
+    """Takes one admitted statement of the gateway into memory and deed. `nonce` is that of our last hail."""
+    if said.header.chain is None:
+        return Consequence(Heard.NOTHING)
+    number = said.header.chain[0]
+    if number <= memory.gateway.held:
+        return Consequence(Heard.REPEATED)
+    if number != memory.gateway.held + 1:
+        return Consequence(Heard.SKIPPED)
+    deed.say(said)
+    consequence = _by_kind(said, nonce, memory, deed)
+    memory.gateway.held = number
+    row = memory.gateway.row()
+    deed.write(lambda db: keep_gateway(db, *row))
+    return consequence
+
+
+def _by_kind(said: Statement, nonce: bytes | None, memory: Memory, deed: Deed) -> Consequence:
+    match said.header.kind:
+        case Kind.HELLO:
+            return _hello(Hello.decode(said.body), nonce, memory)
+        case Kind.RECEIPT:
+            return _receipt(Receipt.decode(said.body), said.header.parents[0], memory, deed)
+        case Kind.READING:
+            return _reading(said, Reading.decode(said.body), memory, deed)
+        case _:
+            return Consequence(Heard.NOTHING)
+
+
+def _hello(hello: Hello, nonce: bytes | None, memory: Memory) -> Consequence:
+    """An old hello, sent again from the gateway's outbox, answers another nonce: it is kept and moves nothing."""
+    if nonce is None or hello.nonce != nonce:
+        return Consequence(Heard.NOTHING)
+    gateway = memory.gateway
+    anew = hello.epoch != gateway.last_epoch
+    memory.wanted_afresh.update(
+        name
+        for name, row in memory.live.items()
+        if row.standing is Standing.COMMANDED
+        and row.order.operation is not Operation.RELEASE
+        and (anew or row.sequence > hello.sequence)
+    )
+    if anew:
+        memory.pictures.clear()
+        memory.seen_at.clear()
+    gateway.sequence = hello.sequence if anew else max(hello.sequence, gateway.sequence)
+    gateway.epoch = gateway.last_epoch = hello.epoch
+    return Consequence(Heard.LOOK)
+
+
+def _receipt(receipt: Receipt, command: bytes, memory: Memory, deed: Deed) -> Consequence:
+    device = memory.device_of(command)
+    if device is None:
+        return Consequence(Heard.NOTHING)
+    match receipt.result:
+        case Result.REVERTED:
+            _stand(device, Standing.OVER, memory, deed)
+            return Consequence(Heard.LOOK, device)
+        case Result.REFUSED:
+            _stand(device, Standing.REFUSED, memory, deed)
+            return Consequence(Heard.RETRY if receipt.reason in _PASSING else Heard.NOTHING, device)
+        case Result.UNKNOWN:
+            memory.wanted_afresh.add(device)
+            return Consequence(Heard.LOOK, device)
+        case Result.UNREACHABLE | Result.MISMATCH if receipt.phase is not Phase.REVERT:
+            return Consequence(Heard.RETRY, device)
+        case _:
+            return Consequence(Heard.NOTHING, device)
+
+
+def _stand(device: str, standing: Standing, memory: Memory, deed: Deed) -> None:
+    row = memory.stand(device, standing)
+    if row is not None:
+        deed.write(lambda db: keep_live(db, row))
+
+
+def _reading(said: Statement, reading: Reading, memory: Memory, deed: Deed) -> Consequence:
+    soc = next((q for q in reading.quantities if q.name == "soc_percent" and q.quality == _GOOD), None)
+    permille = None if soc is None else _permille(soc.value, soc.scale)
+    picture = DevicePicture(reading.device, said.digest, permille, reachable=True)
+    memory.pictures[reading.device] = picture
+    memory.seen_at[reading.device] = reading.to_ms // 1000
+    samples = [
+        Sample(reading.device, q.name, reading.to_ms, q.value, q.scale, q.quality, said.digest)
+        for q in reading.quantities
+    ]
+    deed.write(lambda db: keep_samples(db, samples))
+    return Consequence(Heard.NOTHING, reading.device)
+
+
+def _permille(value: int, scale: int) -> int:
+    """A percentage of `value` times ten to the `scale`, in whole permille, rounded down."""
+    exponent = scale + 1
+    return value * 10**exponent if exponent >= 0 else value // 10**-exponent

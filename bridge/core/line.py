@@ -1,0 +1,52 @@
+"""The line to the gateway: sealed statements on a unix socket, and nothing else.
+
+A statement goes with all its ancestors that the gateway has not seen on this connection, parents first, because the
+gate believes no child whose parents it has not verified itself.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from wattseal.certs import cose, statement
+from wattseal.certs.statement import Kind, Statement
+from wattseal.certs.statement_stream import StatementStream
+
+# The gateway remembers what it said itself in this epoch; facts name nothing older.
+_ITS_OWN: Final = frozenset({Kind.READING, Kind.HELLO, Kind.RECEIPT, Kind.GAP})
+
+FindRaw = Callable[[bytes], Awaitable[bytes | None]]
+
+
+class GatewayLine:
+    """One connection. `find` gives the sealed bytes of an older statement by its digest, or None."""
+
+    def __init__(self, stream: StatementStream, find: FindRaw) -> None:
+        self._stream = stream
+        self._find = find
+        self._sent: set[bytes] = set()
+
+    async def send(self, statements: Sequence[Statement]) -> None:
+        """Sends `statements` in order, each after its unseen ancestors. Raises the errors of the stream."""
+        for said in statements:
+            for raw in await self._unseen(said):
+                await self._stream.send(raw)
+
+    async def receive(self) -> bytes | None:
+        """The next statement of the gateway, unchecked; None when it hung up."""
+        return await self._stream.receive()
+
+    async def _unseen(self, said: Statement) -> list[bytes]:
+        """`said` and its unseen ancestors, parents first."""
+        if said.digest in self._sent:
+            return []
+        self._sent.add(said.digest)
+        if said.header.kind in _ITS_OWN:
+            return []
+        before: list[bytes] = []
+        for parent in said.header.parents:
+            if parent in self._sent:
+                continue
+            raw = await self._find(parent)
+            if raw is not None:
+                before += await self._unseen(statement.read(cose.take_apart(raw)))
+        return [*before, said.raw]
