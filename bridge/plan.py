@@ -18,11 +18,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from wattseal.bridge import profiles
 from wattseal.bridge.sharing import share
 from wattseal.bridge.site.model import Device, Site
 from wattseal.bridge.timeline import ActiveWish, TimedEvent, in_force
 from wattseal.drivers.commands import Operation, Order
-from wattseal.drivers.profiles import catalogue
 from wattseal.protocols.grid_event import AbsorbLimit, InjectLimit, Level, Point, Setpoint
 
 PLANNER: Final = "plan/1"
@@ -87,7 +87,7 @@ class _Draft:
 
 def plan(world: World, site: Site) -> tuple[Desired, ...]:
     """One desired order for each device of the site, in the site's order."""
-    drafts = {device.name: _Draft(device, catalogue.operations_of(device.profile)) for device in site.devices}
+    drafts = {device.name: _Draft(device, profiles.operations_of(device.profile)) for device in site.devices}
     pictures = {picture.name: picture for picture in world.devices}
     active = _without_outranked_levels(in_force(world.events, world.now))
     for wish in active:
@@ -177,7 +177,7 @@ def _room(draft: _Draft, left: int, picture: DevicePicture | None) -> int:
 def _desired(draft: _Draft, site: Site) -> Desired:
     device = draft.device
     release = Order(
-        device.name, Operation.RELEASE, 0, 0, 0, (Operation.RELEASE, 0), 0, catalogue.digest_of(device.profile)
+        device.name, Operation.RELEASE, 0, 0, 0, (Operation.RELEASE, 0), 0, profiles.digest_of(device.profile)
     )
     operation, watts = _operation_for(draft, site)
     not_carried = tuple(dict.fromkeys(draft.not_carried))

@@ -149,4 +149,4 @@ def _reading(said: Statement, reading: Reading, memory: Memory, deed: Deed) -> C
 def _permille(value: int, scale: int) -> int:
     """A percentage of `value` times ten to the `scale`, in whole permille, rounded down."""
     exponent = scale + 1
-    return value * 10**exponent if exponent >= 0 else value // 10**-exponent
+    return value * int(10**exponent) if exponent >= 0 else value // int(10**-exponent)

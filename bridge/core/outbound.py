@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from wattseal.bridge import profiles
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
@@ -19,7 +20,6 @@ from wattseal.bridge.timeline import TimedEvent, is_over
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Statement, digest
-from wattseal.drivers.profiles import catalogue
 
 # An event that has just ended still explains why devices are released, so it stands in the facts a while longer.
 _OVER_SECONDS: Final = 120
@@ -73,7 +73,7 @@ def dispatch(memory: Memory, site: Site, policy: Policy, scribe: Scribe, now: In
         statements.append(decision)
         command = _command(turn, decision, scribe, now)
         if command is not None:
-            deed.say(command, catalogue.text_of(turn.desired.order.profile_digest))
+            deed.say(command, profiles.text_of(turn.desired.order.profile_digest))
             statements.append(command)
             commands.append(command)
         _remember(memory, turn, command, deed)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from wattseal.bridge import profiles
 from wattseal.bridge.site.mistakes import Mistake, SiteFileError, Table
 from wattseal.bridge.site.model import (
     Device,
@@ -19,7 +20,6 @@ from wattseal.bridge.site.model import (
 )
 from wattseal.drivers.commands import MAX_LEASE_SECONDS, Operation
 from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
-from wattseal.drivers.profiles import catalogue
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _NAME_MEND: Final = "Use 1 to 63 small letters, digits, '.', '_' or '-'."
@@ -67,8 +67,8 @@ def _site(root: Table, text: bytes) -> Site:
 
 def _device(table: Table) -> Device:
     name = _name(table)
-    profiles = {profile: profile for profile in catalogue.names()}
-    profile = table.one_of("profile", "Name a profile of the catalogue.", profiles)
+    known = {one: one for one in profiles.names()}
+    profile = table.one_of("profile", "Name a profile of the catalogue.", known)
     link = table.one_of("link", "How is it reached?", {str(kind): kind for kind in LinkKind})
     address = table.text("address", "Write tcp://HOST:PORT.")
     if address and not _is_tcp(address):
