@@ -1,11 +1,11 @@
 """Deterministic CBOR (RFC 8949 section 4.2.1), the only form in which anything here is signed.
 
 `cbor2` sorts map keys length-first (section 4.2.3), which agrees with the bytewise order of 4.2.1 only for some sets of
-keys. So keys are restricted to sets on which both orders agree; floats and text keys do not exist here at all.
+keys. So keys are restricted to sets on which both orders agree; floats, text keys and tags do not exist here at all.
 """
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import cbor2
 
@@ -14,12 +14,25 @@ from wattseal.certs.errors import PeerError
 Value: TypeAlias = "int | bytes | str | bool | tuple[Value, ...] | Mapping[int, Value] | None"
 
 MAX_BYTES: Final = 1 << 20
+MAX_DEPTH: Final = 16
 _ONE_BYTE_KEYS: Final = range(-24, 24)
 _PRIVATE_KEY_TOP: Final = -65537
 
 
+# Every tag that cbor2 would make something of. Shared references (28, 29) are the dangerous ones: a hundred bytes of
+# them stand for a value of 2**30 members, or for one that contains itself.
+_KNOWN_TAGS: Final = (*range(6), 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+
+
 class CborError(PeerError):
     """Bytes that are not the one deterministic encoding of a permitted value."""
+
+
+def _refuse_tag(_decoder: object, *_rest: object) -> NoReturn:
+    raise ValueError("a tag")
+
+
+_NO_TAGS: Final = dict.fromkeys(_KNOWN_TAGS, _refuse_tag)
 
 
 def encode(value: Value) -> bytes:
@@ -34,21 +47,25 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES) -> Value:
     Decoding alone lets trailing bytes, long integers and unsorted maps through, so the value is encoded again and
     compared byte for byte: no weaker check is known to be safe.
     """
-    value = _load(data, max_bytes)
+    value: Value = load(data, max_bytes=max_bytes)
     _check(value)
     if cbor2.dumps(value, canonical=True) != data:
         raise CborError("cbor_not_canonical", "The bytes are CBOR, but not in deterministic form; refuse the message.")
     return value
 
 
-def _load(data: bytes, max_bytes: int) -> Value:
+def load(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
+    """Whatever `data` says, neither form nor types checked; only size, depth and tags are bounded.
+
+    Its time and its result are linear in `data`. Known tags are refused, others come out as `CBORTag`.
+    Raises `CborError`.
+    """
     if len(data) > max_bytes:
         raise CborError("cbor_oversized", f"The message has {len(data)} bytes; the cap is {max_bytes}.")
     try:
-        loaded: Value = cbor2.loads(data)
+        return cbor2.loads(data, semantic_decoders=_NO_TAGS, max_depth=MAX_DEPTH)
     except (cbor2.CBORError, ValueError, RecursionError, OverflowError, MemoryError, TypeError) as error:
         raise CborError("cbor_malformed", "The bytes are not CBOR; refuse the message.") from error
-    return loaded
 
 
 def _check(value: object) -> None:

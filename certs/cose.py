@@ -69,10 +69,23 @@ def take_apart(data: bytes, *, max_bytes: int = MAX_BYTES) -> Envelope:
     return Envelope(protected, payload, kid, data, protected_bytes, signature)
 
 
+def glimpse(data: bytes) -> Mapping[object, object] | None:
+    """The protected header as it stands, unchecked: good for an early refusal, never for belief.
+
+    None where no header can be made out. `take_apart` says then what is wrong.
+    """
+    try:
+        protected, _unprotected, _payload, _signature = cbor.load(data, max_bytes=MAX_BYTES).value
+        header = cbor.load(protected, max_bytes=MAX_BYTES)
+    except (cbor.CborError, AttributeError, ValueError, TypeError):
+        return None
+    return header if isinstance(header, Mapping) else None
+
+
 def _parts_of(data: bytes) -> tuple[bytes, bytes, bytes]:
     try:
-        tag = cbor2.loads(data)
-    except (cbor2.CBORError, ValueError, RecursionError, OverflowError, MemoryError, TypeError) as error:
+        tag = cbor.load(data, max_bytes=len(data))
+    except cbor.CborError as error:
         raise CoseError("cose_malformed", "The bytes are not CBOR; refuse the message.") from error
     parts = getattr(tag, "value", None)
     if getattr(tag, "tag", None) != _TAG or not isinstance(parts, tuple | list) or len(parts) != 4:  # noqa: PLR2004 - the four members of COSE_Sign1

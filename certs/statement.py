@@ -31,8 +31,6 @@ _PARENTS: Final = -65537
 _CHAIN: Final = -65538
 _CONTENTS: Final = -65539
 _ISS, _SUB, _AUD, _EXP, _NBF, _IAT, _CTI = 1, 2, 3, 4, 5, 6, 7
-_TYPE_PREFIX: Final = "application/wattseal-"
-_TYPE_SUFFIX: Final = "+cbor"
 _MAX_DIGESTS: Final = 256
 
 
@@ -84,6 +82,9 @@ ROLE_OF: Final[Mapping[Kind, Role]] = {
     Kind.REPORT: Role.CORE,
     Kind.EXTRACT: Role.LOG,
 }
+
+_TYPE_OF: Final = {kind: f"application/wattseal-{kind}+cbor" for kind in Kind}
+_KIND_OF: Final = {named: kind for kind, named in _TYPE_OF.items()}
 
 # (required parents, permitted parents): each required kind stands at least once, and no kind beyond the permitted ones.
 PARENTS_OF: Final[Mapping[Kind, tuple[frozenset[Kind], frozenset[Kind]]]] = {
@@ -149,6 +150,12 @@ def read(envelope: cose.Envelope) -> Statement:
     return Statement(_header_of(envelope.protected), envelope.payload, envelope.kid, envelope.raw, digest(envelope.raw))
 
 
+def kind_named_in(header: Mapping[object, object]) -> Kind | None:
+    """The kind that an unchecked header (`cose.glimpse`) names, or None; for an early refusal, never for belief."""
+    named = header.get(_TYPE)
+    return _KIND_OF.get(named) if isinstance(named, str) else None
+
+
 def digest(raw: bytes) -> bytes:
     """SHA-256 over whole sealed bytes: the name by which a child calls its parent."""
     return hashlib.sha256(raw).digest()
@@ -160,7 +167,7 @@ def _header_map(header: Header) -> dict[int, cbor.Value]:
     optional = ((_AUD, header.audience), (_EXP, header.expires_at), (_NBF, header.not_before))
     claims.update({label: value for label, value in optional if value is not None})
     fields: dict[int, cbor.Value] = {
-        _TYPE: f"{_TYPE_PREFIX}{header.kind}{_TYPE_SUFFIX}",
+        _TYPE: _TYPE_OF[header.kind],
         _CLAIMS: claims,
         _PARENTS: header.parents,
     }
@@ -194,11 +201,10 @@ def _header_of(protected: Mapping[int, cbor.Value]) -> Header:
 
 
 def _kind_of(value: cbor.Value) -> Kind:
-    text = _text(value)
-    try:
-        return Kind(text.removeprefix(_TYPE_PREFIX).removesuffix(_TYPE_SUFFIX))
-    except ValueError as error:
-        raise StatementError("kind_unknown", "The statement is of a kind that this release does not know.") from error
+    kind = _KIND_OF.get(_text(value))
+    if kind is None:
+        raise StatementError("kind_unknown", "The statement is of a kind that this release does not know.")
+    return kind
 
 
 def _text(value: cbor.Value) -> str:

@@ -28,6 +28,7 @@ EPOCH_BYTES: Final = 16
 NONCE_BYTES: Final = 16
 DIGEST_BYTES: Final = 32
 WATT: Final = "W"
+_MAX_SCALE: Final = 9
 
 
 class BodyError(PeerError):
@@ -57,6 +58,26 @@ class Order:
     profile_digest: bytes
     scale: int = 0
     unit: str = WATT
+
+    @property
+    def watts(self) -> int:
+        """`value` in whole watts. Raises `BodyError` (`order_malformed`) for another unit or a broken watt."""
+        return self._in_watts(self.value)
+
+    @property
+    def revert_watts(self) -> int:
+        """The value of `revert_to` in whole watts; scale and unit are the order's. Raises as `watts` does."""
+        return self._in_watts(self.revert_to[1])
+
+    def _in_watts(self, value: int) -> int:
+        if self.unit != WATT or abs(self.scale) > _MAX_SCALE:
+            raise BodyError(
+                "order_malformed", f"An order in {self.unit} times ten to the {self.scale} is not in watts."
+            )
+        watts, rest = divmod(value * 10 ** max(self.scale, 0), 10 ** max(-self.scale, 0))
+        if rest:
+            raise BodyError("order_malformed", "The order's value is not a whole number of watts.")
+        return watts
 
     def encode(self) -> bytes:
         """The order body: deterministic, so that equal orders are equal bytes."""

@@ -16,6 +16,7 @@ from wattseal.drivers.commands import EPOCH_BYTES
 
 MAX_ACCEPTED: Final = 4096
 MAX_PARENTS: Final = 4096
+MAX_OWN: Final = 1024
 
 _Kept = TypeVar("_Kept")
 
@@ -58,6 +59,7 @@ class GateMemory:
         self._mark = mark
         self._accepted: OrderedDict[bytes, str] = OrderedDict()
         self._parents: OrderedDict[bytes, Statement] = OrderedDict()
+        self._own: OrderedDict[bytes, Statement] = OrderedDict()
 
     @classmethod
     def begin(cls, epoch: bytes, manifest_version: int, previous: Mark | None) -> "GateMemory":
@@ -113,11 +115,17 @@ class GateMemory:
         self._parents.move_to_end(statement.digest)
         _bound(self._parents, MAX_PARENTS)
 
+    def remember_own(self, statement: Statement) -> None:
+        """Keep a statement that this gateway sealed itself, apart, so that readings crowd out no intent."""
+        self._own[statement.digest] = statement
+        _bound(self._own, MAX_OWN)
+
     def parent(self, digest: bytes) -> Statement | None:
         """The verified statement of that digest, or None; asking keeps it."""
         found = self._parents.get(digest)
-        if found is not None:
-            self._parents.move_to_end(digest)
+        if found is None:
+            return self._own.get(digest)
+        self._parents.move_to_end(digest)
         return found
 
     def parent_of_kind(self, digest: bytes, kind: Kind) -> Statement | None:

@@ -1,0 +1,205 @@
+"""The safety envelope: how far, and whether, a device may follow an order. Integers only, no I/O, no look at a clock.
+
+Nothing upstream can widen it. Its rules are of two kinds:
+
+    on how far (they clamp)       range, state of charge, site, ramp: the order is followed as far as the rule permits,
+                                  and the receipt says so. A clamp only ever brings a value nearer to 0.
+    on whether (they refuse)      device available, envelope known, operation not forbidden, revert-to inside the range,
+                                  cycles, dwell: the device stays as it is.
+
+*Toward the safe side* is: release; a power that is smaller in magnitude and in the same direction, or 0; a limit that
+is lower, or set where none was. **Cycles, dwell and ramp never delay such a move.** The other rules cannot either: the
+clamps bring it nearer still to 0. A reversal is the way down to 0, which is free, and the way out, which is ramped.
+
+State of charge: at or below the floor an order to discharge becomes 0 W, at or above the ceiling so does an order to
+charge; a state of charge that cannot be read counts as both. (0 W and not a refusal: a refusal would leave the device
+with the order before, which may be the worse one.)
+
+Site: each direction is summed by itself over the live powers that were ordered. What one device absorbs earns no room
+to inject for another: it may end at any time, and its end must never be held up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from wattseal.drivers.commands import Operation
+from wattseal.drivers.gate.outcomes import LocalFacts
+from wattseal.drivers.manifest_sections import SOC_FULL_PERMILLE, DeviceEnvelope, SiteEnvelope
+
+RAMP_CREDIT_SECONDS: Final = 60  # after a long rest one step is no larger than what a minute of ramp comes to
+
+
+class Rule(StrEnum):
+    """The envelope's rules, by the reason codes of receipts."""
+
+    UNAVAILABLE = "device_unavailable"
+    UNKNOWN = "envelope_missing"
+    FORBIDDEN = "envelope_forbidden"
+    REVERT = "envelope_revert"
+    RANGE = "envelope_range"
+    SOC_FLOOR = "envelope_soc_floor"
+    SOC_CEILING = "envelope_soc_ceiling"
+    SOC_UNKNOWN = "envelope_soc_unknown"
+    SITE_INJECT = "envelope_site_inject"
+    SITE_ABSORB = "envelope_site_absorb"
+    CYCLES = "envelope_cycles"
+    DWELL = "envelope_dwell"
+    RAMP = "envelope_ramp"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked of one device: `watts` signed for SET_POWER, non-negative for limits, 0 for RELEASE."""
+
+    device: str
+    operation: Operation
+    watts: int
+    revert_to: tuple[Operation, int] = (Operation.RELEASE, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """`watts` is what may be done (None: nothing); `rule` is the last rule that changed or refused it, if any."""
+
+    watts: int | None
+    rule: Rule | None
+
+
+def judge(ask: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], monotonic: float) -> Ruling:
+    """How far `ask` may be followed now.
+
+    Asked again of a live command it says how far that may *stay*: the charge and the site may have changed meanwhile.
+    """
+    if ask.operation is Operation.RELEASE:
+        return Ruling(0, None)
+    facts, bounds = local.get(ask.device), envelope.device(ask.device)
+    if facts is None or not facts.available:
+        return Ruling(None, Rule.UNAVAILABLE)
+    if bounds is None:
+        return Ruling(None, Rule.UNKNOWN)
+    if ask.operation in bounds.forbidden:
+        return Ruling(None, Rule.FORBIDDEN)
+    if not _revert_permitted(ask.revert_to, bounds):
+        return Ruling(None, Rule.REVERT)
+    watts, rule = _how_far(ask, bounds, envelope, facts, local)
+    if unchanged(ask.operation, watts, facts) or toward_safe_side(ask.operation, watts, facts):
+        return Ruling(watts, rule)
+    return _whether(ask.operation, Ruling(watts, rule), bounds, facts, monotonic)
+
+
+def toward_safe_side(operation: Operation, watts: int, facts: LocalFacts) -> bool:
+    """Whether doing this can only lessen what the device does; see the module's text."""
+    if operation is Operation.RELEASE or watts == 0:
+        return True
+    if operation is Operation.SET_POWER:
+        present = present_watts(facts)
+        return _sign(watts) == _sign(present) and abs(watts) <= abs(present)
+    limit = _live(operation, facts)
+    return limit is None or watts <= limit
+
+
+def unchanged(operation: Operation, watts: int, facts: LocalFacts) -> bool:
+    """Whether the device already lives under this very order: saying it again is no change."""
+    return facts.commanded == (operation, watts)
+
+
+def reverses(operation: Operation, watts: int, facts: LocalFacts) -> bool:
+    """Whether this turns the direction of the last ordered power that was not 0: one cycle."""
+    return operation is Operation.SET_POWER and _sign(watts) * facts.last_direction < 0
+
+
+def present_watts(facts: LocalFacts) -> int:
+    """The power from which a change is reckoned: the one ordered; without one, the one measured; else the default."""
+    ordered = _live(Operation.SET_POWER, facts)
+    known = (ordered, facts.watts, facts.fallback_watts)
+    return next((watts for watts in known if watts is not None), 0)
+
+
+def _how_far(
+    ask: Ask, bounds: DeviceEnvelope, envelope: SiteEnvelope, facts: LocalFacts, local: Mapping[str, LocalFacts]
+) -> tuple[int, Rule | None]:
+    """The clamps that hold whatever came before. Each brings the value nearer to 0, so their order cannot matter."""
+    watts, rule = ask.watts, None
+    least, most = _range_of(ask.operation, bounds)
+    caps: list[tuple[int, int, Rule]] = [(least, most, Rule.RANGE)]
+    if ask.operation is Operation.SET_POWER:
+        caps += _charge_caps(bounds, facts)
+        others = [_live(Operation.SET_POWER, other) or 0 for name, other in local.items() if name != ask.device]
+        inject_room = max(0, envelope.inject_limit_watts - sum(power for power in others if power > 0))
+        absorb_room = max(0, envelope.absorb_limit_watts + sum(power for power in others if power < 0))
+        caps.append((min(watts, 0), inject_room, Rule.SITE_INJECT))
+        caps.append((-absorb_room, max(watts, 0), Rule.SITE_ABSORB))
+    for least, most, cap_rule in caps:
+        clamped = min(max(watts, least), most)
+        if clamped != watts:
+            watts, rule = clamped, cap_rule
+    return watts, rule
+
+
+def _charge_caps(bounds: DeviceEnvelope, facts: LocalFacts) -> list[tuple[int, int, Rule]]:
+    """What the state of charge leaves of the range: (least, most, rule) for each end that it closes."""
+    caps: list[tuple[int, int, Rule]] = []
+    charge = facts.soc_permille
+    if bounds.soc_floor_permille > 0 and (charge is None or charge <= bounds.soc_floor_permille):
+        caps.append((bounds.min_watts, 0, Rule.SOC_UNKNOWN if charge is None else Rule.SOC_FLOOR))
+    if bounds.soc_ceiling_permille < SOC_FULL_PERMILLE and (charge is None or charge >= bounds.soc_ceiling_permille):
+        caps.append((0, bounds.max_watts, Rule.SOC_UNKNOWN if charge is None else Rule.SOC_CEILING))
+    return caps
+
+
+def _whether(
+    operation: Operation, ruling: Ruling, bounds: DeviceEnvelope, facts: LocalFacts, monotonic: float
+) -> Ruling:
+    """Cycles, dwell and ramp, for a change that is not toward the safe side."""
+    watts = ruling.watts or 0
+    spent = bounds.cycles_per_hour and facts.cycles_in_hour >= bounds.cycles_per_hour
+    if spent and reverses(operation, watts, facts):
+        return Ruling(None, Rule.CYCLES)
+    rested = None if facts.last_change_at is None else max(0, int(monotonic - facts.last_change_at))
+    if rested is not None and rested < bounds.dwell_seconds:
+        return Ruling(None, Rule.DWELL)
+    if not bounds.ramp_watts_per_second:
+        return ruling
+    reach = _start_of(operation, watts, facts) + bounds.ramp_watts_per_second * (
+        RAMP_CREDIT_SECONDS if rested is None else min(rested, RAMP_CREDIT_SECONDS)
+    )
+    if abs(watts) <= reach:
+        return ruling
+    return Ruling(_sign(watts) * reach, Rule.RAMP)
+
+
+def _start_of(operation: Operation, watts: int, facts: LocalFacts) -> int:
+    """The magnitude from which the ramp is reckoned: the present one in that direction, else 0."""
+    if operation is not Operation.SET_POWER:
+        return _live(operation, facts) or 0
+    present = present_watts(facts)
+    return abs(present) if _sign(present) == _sign(watts) else 0
+
+
+def _revert_permitted(revert_to: tuple[Operation, int], bounds: DeviceEnvelope) -> bool:
+    operation, watts = revert_to
+    if operation is Operation.RELEASE:
+        return True
+    least, most = _range_of(operation, bounds)
+    return operation not in bounds.forbidden and least <= watts <= most
+
+
+def _range_of(operation: Operation, bounds: DeviceEnvelope) -> tuple[int, int]:
+    if operation is Operation.LIMIT_INJECT:
+        return 0, bounds.max_watts
+    if operation is Operation.LIMIT_ABSORB:
+        return 0, -bounds.min_watts
+    return bounds.min_watts, bounds.max_watts
+
+
+def _live(operation: Operation, facts: LocalFacts) -> int | None:
+    """The watts of the live command, if it is of that operation."""
+    if facts.commanded is None or facts.commanded[0] is not operation:
+        return None
+    return facts.commanded[1]
+
+
+def _sign(watts: int) -> int:
+    return (watts > 0) - (watts < 0)

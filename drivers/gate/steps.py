@@ -1,0 +1,361 @@
+"""The ten steps of acceptance, in the one legal order. Each refuses with its own reason codes, or lets pass.
+
+     1 size            message_oversized
+     2 key             key_unknown  key_out_of_term  role_wrong  kind_unexpected
+     3 form            cose_malformed  cbor_...  unprotected_not_empty  header_malformed  ..._malformed
+     4 seal            algorithm_mismatch  signature_invalid  signature_not_low_s
+     5 address         audience_wrong  device_unknown  profile_changed
+     6 freshness       epoch_wrong  sequence_replayed  sequence_jump          (here the sequence number is consumed)
+     7 time            lease_too_long  clock_untrusted  manifest_expired  expiry_missing  not_yet_valid  expired
+     8 parents         parent_missing  parent_too_many  parent_kind_wrong  decision_denied  decision_other_order
+                       policy_digest_wrong  principal_unknown
+     9 policy          policy_denied
+    10 envelope        device_unavailable  envelope_...
+
+(11 persist, 12 write, 13 read back and 14 sign the receipt are the gateway process's.)
+
+Step 2 refuses what it can make out of a header that nobody vouches for yet; what it cannot make out, step 3 refuses. A
+message that passed 6 has used up its number, whatever comes after. What is refused up to 5 can never be accepted in
+this epoch either: key, form, seal, address and inventory do not change before the gate starts anew.
+
+Freshness never rests on time. So where the clock is untrusted, a release is still taken by epoch and number alone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from wattseal.certs import cose, statement
+from wattseal.certs.clock import ClockQuality, Instant
+from wattseal.certs.errors import PeerError
+from wattseal.certs.manifest import Manifest, RoleKey
+from wattseal.certs.policy import Name, Policy
+from wattseal.certs.statement import PARENTS_OF, ROLE_OF, Header, Kind, Role, Statement
+from wattseal.drivers.authorisation import PROGRAMME, SITE, TEST, UTILITY, Question, asks_the_same, question_of
+from wattseal.drivers.commands import (
+    MAX_LEASE_SECONDS,
+    BodyError,
+    Command,
+    Decision,
+    Hail,
+    Operation,
+    Order,
+    Renewal,
+)
+from wattseal.drivers.gate.envelope import Ask, Ruling, judge, toward_safe_side, unchanged
+from wattseal.drivers.gate.memory import GateMemory
+from wattseal.drivers.gate.outcomes import LocalFacts
+from wattseal.drivers.manifest_sections import Sections
+
+MAX_SEQUENCE_JUMP: Final = 1000
+MAX_WATTS: Final = 1_000_000_000  # no device here has a gigawatt; keeps every sum far inside 64 bits
+SLACK_SECONDS: Final[Mapping[ClockQuality, int]] = {ClockQuality.TRUSTED: 2, ClockQuality.HOLDOVER: 30}
+ADDRESSED: Final = frozenset({Kind.COMMAND, Kind.RENEWAL, Kind.HAIL})
+NUMBERED: Final = frozenset({Kind.COMMAND, Kind.RENEWAL})
+HEARD: Final = ADDRESSED | {Kind.INGRESS, Kind.INTENT, Kind.FACTS, Kind.DECISION, Kind.READING, Kind.HELLO}
+
+Body: TypeAlias = Command | Renewal | Hail | Decision | None
+
+
+class RefusalError(PeerError):
+    """The gate does not let a message pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the gate stands on; the same for every message of an epoch, but for what the memory learns."""
+
+    manifest: Manifest
+    policy: Policy
+    sections: Sections
+    memory: GateMemory
+    gateway: str
+
+
+@dataclass(slots=True)
+class Passage:
+    """One message on its way through the steps. Each step adds what it has shown; `sealed` stays None up to step 4."""
+
+    raw: bytes
+    now: Instant
+    local: Mapping[str, LocalFacts]
+    ground: Ground
+    role_key: RoleKey | None = None
+    envelope: cose.Envelope = field(init=False)
+    said: Statement = field(init=False)
+    body: Body = None
+    order: Order | None = None
+    sealed: Statement | None = None
+    consumed: int | None = None
+    question: Question = field(init=False)
+    ruling: Ruling = field(init=False)
+    renewed: tuple[bytes, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the statement; known from step 3 on."""
+        return self.said.header.kind
+
+    @property
+    def releases(self) -> bool:
+        """Whether this is a command to go back to the default."""
+        return self.order is not None and self.order.operation is Operation.RELEASE
+
+
+def size(passage: Passage) -> None:
+    """Step 1."""
+    if len(passage.raw) > cose.MAX_BYTES:
+        raise RefusalError("message_oversized", f"The message has {len(passage.raw)} bytes; cap: {cose.MAX_BYTES}.")
+
+
+def key(passage: Passage) -> None:
+    """Step 2. A clock below the manifest's own date is wrong, so terms are judged no earlier than that date."""
+    header = cose.glimpse(passage.raw)
+    kid = None if header is None else header.get(cose.KEY_ID)
+    if header is None or not isinstance(kid, bytes):
+        return
+    manifest = passage.ground.manifest
+    passage.role_key = manifest.key_of(kid, max(passage.now.unix, manifest.statement.header.issued_at))
+    kind = statement.kind_named_in(header)
+    if kind is None:
+        return
+    if ROLE_OF.get(kind) is not passage.role_key.role:
+        raise RefusalError("role_wrong", f"A {passage.role_key.role} key may not sign a {kind} statement.")
+    if kind not in HEARD:
+        raise RefusalError("kind_unexpected", f"A gateway takes no {kind} statements.")
+
+
+def form(passage: Passage) -> None:
+    """Step 3. Strict decode of envelope, header and body; all of it in canonical form."""
+    passage.envelope = cose.take_apart(passage.raw)
+    passage.said = statement.read(passage.envelope)
+    read = _BODIES.get(passage.kind)
+    passage.body = None if read is None else read(passage.said.body)
+    if isinstance(passage.body, Command):
+        passage.order = Order.decode(passage.body.order)
+        _require_sense(passage.body, passage.order)
+    if isinstance(passage.body, Renewal):
+        _require_counts(passage.body.sequence, passage.body.lease_seconds)
+
+
+def seal(passage: Passage) -> None:
+    """Step 4. From here on the statement may be believed to come from whom it says."""
+    if passage.role_key is None:
+        raise RefusalError("key_unknown", "The message names no key.")
+    passage.envelope.verify(passage.role_key.key)
+    passage.sealed = passage.said
+
+
+def address(passage: Passage) -> None:
+    """Step 5."""
+    if passage.kind not in ADDRESSED:
+        return
+    audience, gateway = passage.said.header.audience, passage.ground.gateway
+    if audience != gateway:
+        raise RefusalError("audience_wrong", f"The message is for {audience!r}; this gateway is {gateway!r}.")
+    if passage.order is None:
+        return
+    row = passage.ground.sections.device(passage.order.device)
+    if row is None:
+        raise RefusalError("device_unknown", f"{passage.order.device!r} is not in the inventory.")
+    if passage.order.profile_digest != row.profile_digest:
+        raise RefusalError("profile_changed", f"The order was made for another profile of {row.device!r}.")
+
+
+def freshness(passage: Passage) -> None:
+    """Step 6. Passing it consumes the sequence number."""
+    if not isinstance(passage.body, Command | Renewal):
+        return
+    memory, sequence = passage.ground.memory, passage.body.sequence
+    if passage.body.epoch != memory.epoch:
+        raise RefusalError("epoch_wrong", "The message belongs to another start of this gateway; hail it again.")
+    if sequence <= memory.high_water:
+        raise RefusalError("sequence_replayed", f"Number {sequence} is used up; the last one is {memory.high_water}.")
+    if sequence - memory.high_water > MAX_SEQUENCE_JUMP:
+        raise RefusalError("sequence_jump", f"Number {sequence} is too far above {memory.high_water}; hail it again.")
+    memory.consume(sequence)
+    passage.consumed = sequence
+
+
+def time(passage: Passage) -> None:
+    """Step 7."""
+    if not isinstance(passage.body, Command | Renewal):
+        return
+    if passage.body.lease_seconds > MAX_LEASE_SECONDS:
+        raise RefusalError("lease_too_long", f"A lease of {passage.body.lease_seconds} s exceeds {MAX_LEASE_SECONDS}.")
+    slack = SLACK_SECONDS.get(passage.now.quality)
+    if slack is None:
+        if passage.releases:
+            return
+        raise RefusalError("clock_untrusted", "The clock is not trusted yet; only a release is taken.")
+    now = passage.now.unix
+    if now >= passage.ground.manifest.expires_at and not passage.releases:
+        raise RefusalError("manifest_expired", "The manifest has expired, only a release is taken; sign a new one.")
+    _require_window(passage.said.header, now, slack)
+    if passage.order is not None:
+        _require_due(passage.order, now, slack)
+
+
+def parents(passage: Passage) -> None:
+    """Step 8. Parents come before their children, and what is remembered rests on what was remembered."""
+    if isinstance(passage.body, Renewal):
+        memory = passage.ground.memory
+        passage.renewed = tuple(filter(memory.accepted, dict.fromkeys(passage.said.header.parents)))
+        if not passage.renewed:
+            raise RefusalError("parent_missing", "None of the commands it names was accepted in this epoch.")
+    elif isinstance(passage.body, Command) and passage.order is not None:
+        _require_decided(passage, passage.body, passage.order)
+    elif ROLE_OF[passage.kind] is not Role.GATEWAY:
+        _require_rest(passage)
+
+
+def policy(passage: Passage) -> None:
+    """Step 9. The same policy once more, now with what the gateway itself knows."""
+    if passage.order is None:
+        return
+    verdict = passage.question.put_to(passage.ground.policy)
+    if not verdict.allowed:
+        named = ", ".join(verdict.policy_ids) or "no rule that permits it"
+        raise RefusalError("policy_denied", f"With the gateway's own facts the policy denies: {named}.")
+
+
+def envelope(passage: Passage) -> None:
+    """Step 10. Clamps, or refuses; see `envelope.py`."""
+    order = passage.order
+    if order is None:
+        return
+    ask = Ask(order.device, order.operation, order.watts, (order.revert_to[0], order.revert_watts))
+    passage.ruling = judge(ask, passage.ground.sections.envelope, passage.local, passage.now.monotonic)
+    if passage.ruling.watts is None:
+        raise RefusalError(str(passage.ruling.rule), f"The safety envelope of {order.device!r} does not permit it now.")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its number, its name, and the check, which returns or raises."""
+
+    number: int
+    name: str
+    check: Callable[[Passage], None]
+
+
+STEPS: Final = tuple(
+    Step(number, check.__name__, check)
+    for number, check in enumerate(
+        (size, key, form, seal, address, freshness, time, parents, policy, envelope), start=1
+    )
+)
+
+_BODIES: Final[Mapping[Kind, Callable[[bytes], Body]]] = {
+    Kind.COMMAND: Command.decode,
+    Kind.RENEWAL: Renewal.decode,
+    Kind.HAIL: Hail.decode,
+    Kind.DECISION: Decision.decode,
+}
+
+
+def _require_sense(command: Command, order: Order) -> None:
+    _require_counts(command.sequence, command.lease_seconds)
+    numbers = (order.value, order.not_before, order.hold_seconds, order.revert_to[1], order.tolerance, order.scale)
+    if any(isinstance(number, bool) for number in numbers):
+        raise BodyError("order_malformed", "A number of the order is a truth value.")
+    if min(order.not_before, order.hold_seconds, order.tolerance) < 0:
+        raise BodyError("order_malformed", "A time or tolerance of the order is negative.")
+    for operation, watts in ((order.operation, order.watts), (order.revert_to[0], order.revert_watts)):
+        negative_limit = operation is not Operation.SET_POWER and watts < 0
+        if abs(watts) > MAX_WATTS or negative_limit or (operation is Operation.RELEASE and watts):
+            raise BodyError("order_malformed", f"{watts} W is no value for {operation}.")
+
+
+def _require_counts(sequence: int, lease_seconds: int) -> None:
+    if isinstance(sequence, bool) or isinstance(lease_seconds, bool) or min(sequence, lease_seconds) < 1:
+        raise BodyError("count_malformed", "Sequence and lease are whole numbers from 1.")
+
+
+def _require_window(header: Header, now: int, slack: int) -> None:
+    if header.expires_at is None:
+        raise RefusalError("expiry_missing", "A message that orders something must say until when it may be taken.")
+    if max(header.issued_at, header.not_before or 0) > now + slack:
+        raise RefusalError("not_yet_valid", "The message is not valid yet; compare the clocks of core and gateway.")
+    if header.expires_at <= now - slack:
+        raise RefusalError("expired", "The message has expired.")
+
+
+def _require_due(order: Order, now: int, slack: int) -> None:
+    if order.not_before > now + slack:
+        raise RefusalError("not_yet_valid", "The order begins later; send it when it is due.")
+    if order.hold_seconds and order.not_before + order.hold_seconds <= now - slack:
+        raise RefusalError("expired", "The time for which the order holds is over.")
+
+
+def _require_rest(passage: Passage) -> None:
+    required, permitted = PARENTS_OF[passage.kind]
+    kinds = {_parent(passage.ground.memory, digest, permitted).header.kind for digest in passage.said.header.parents}
+    if not required <= kinds:
+        raise RefusalError("parent_missing", f"The {passage.kind} does not rest on {', '.join(required - kinds)}.")
+
+
+def _require_decided(passage: Passage, command: Command, order: Order) -> None:
+    decided, said_by = _decision_of(passage)
+    if not decided.allowed:
+        raise RefusalError("decision_denied", "The decision it rests on denies.")
+    if decided.order != command.order:
+        raise RefusalError("decision_other_order", "The decision was taken on another order.")
+    if decided.policy_digest != passage.ground.manifest.policy_digest:
+        raise RefusalError("policy_digest_wrong", "The decision was taken under another policy than the manifest's.")
+    passage.question = _question(passage, order, decided)
+    if not asks_the_same(decided, passage.question):
+        raise RefusalError("decision_other_order", "What the policy was asked is not what the command orders.")
+    _require_intent(passage, decided, said_by)
+
+
+def _decision_of(passage: Passage) -> tuple[Decision, Statement]:
+    named, memory = passage.said.header.parents, passage.ground.memory
+    if not named:
+        raise RefusalError("parent_missing", "The command names no decision.")
+    if len(named) > 1:
+        raise RefusalError("parent_too_many", "A command rests on exactly one decision.")
+    found = _parent(memory, named[0], frozenset({Kind.DECISION}))
+    return Decision.decode(found.body), found
+
+
+def _parent(memory: GateMemory, digest: bytes, permitted: frozenset[Kind]) -> Statement:
+    found = memory.parent(digest)
+    if found is None:
+        raise RefusalError("parent_missing", f"The parent {digest.hex()[:16]} was not sent before its child.")
+    if found.header.kind not in permitted:
+        raise RefusalError("parent_kind_wrong", f"A {found.header.kind} statement may not be a parent here.")
+    return found
+
+
+def _question(passage: Passage, order: Order, decided: Decision) -> Question:
+    ground = passage.ground
+    known = {(UTILITY, row.utility) for row in ground.sections.enrolments} | {(SITE, ground.manifest.site)}
+    if (decided.principal_type, decided.principal_id) not in known:
+        raise RefusalError("principal_unknown", f"{decided.principal_id!r} is neither enrolled nor this site.")
+    programme, test = decided.context.get(PROGRAMME), decided.context.get(TEST)
+    if not isinstance(programme, str) or not isinstance(test, bool):
+        raise RefusalError("decision_other_order", "The decision does not say for which programme it was taken.")
+    facts = passage.local.get(order.device, LocalFacts())
+    watts = order.watts
+    return question_of(
+        order,
+        Name(decided.principal_type, decided.principal_id),
+        programme=programme,
+        test=test,
+        clock_trusted=passage.now.quality is not ClockQuality.UNTRUSTED,
+        storage_low=facts.storage_low,
+        raises_power=not (toward_safe_side(order.operation, watts, facts) or unchanged(order.operation, watts, facts)),
+    )
+
+
+def _require_intent(passage: Passage, decided: Decision, said_by: Statement) -> None:
+    """What a utility orders rests on an intent; only the site's own return to the default needs none."""
+    if decided.principal_type != UTILITY:
+        return
+    memory = passage.ground.memory
+    for digest in said_by.header.parents:
+        facts = _parent(memory, digest, frozenset({Kind.FACTS}))
+        if any(memory.parent_of_kind(named, Kind.INTENT) for named in facts.header.parents):
+            return
+    raise RefusalError("parent_missing", "The decision for a utility rests on no intent.")
