@@ -4,7 +4,8 @@ The raw bytes stand beside the statement as its one content (named by digest in 
 
     ingress {1: dialect, 2: utility, 3: peer, 4: media type, 5: length, 6: upstream signature, 7: arrived, ms,
              8: clock quality, 9: verdict ("carried", or the reason why it was refused),
-             10: [[event id, code, reason], ...] (events in it that were refused though the message was carried)}
+             10: [[event id, code, reason], ...] (events in it that were refused though the message was carried),
+             11: addressee (our own id at that utility)}
     report  {1: dialect, 2: utility, 3: report request, 4: length, 5: answered, ms, 6: answer code, 7: clock quality}
 """
 
@@ -39,6 +40,7 @@ class Ingress:
     verdict: str = CARRIED
     upstream_signature: str = UNSIGNED
     refused: tuple[tuple[str, str, str], ...] = ()
+    addressee: str = ""
 
     def encode(self) -> bytes:
         """The ingress body."""
@@ -54,6 +56,7 @@ class Ingress:
                 8: self.clock,
                 9: self.verdict,
                 10: self.refused,
+                11: self.addressee,
             }
         )
 
@@ -72,10 +75,13 @@ class Ingress:
                 8: str(clock),
                 9: str(verdict),
                 10: (tuple() | list()) as refused,
+                11: str(addressee),
                 **rest,
             } if not rest:
                 rows = tuple(_refusal(row) for row in refused)
-                return cls(dialect, utility, peer, media_type, length, arrived, clock, verdict, signature, rows)
+                return cls(
+                    dialect, utility, peer, media_type, length, arrived, clock, verdict, signature, rows, addressee
+                )
         raise IngressError("ingress_malformed", "The ingress body is not laid out as this release reads it.")
 
 

@@ -90,7 +90,7 @@ class Core:
         estate, now = self._estate, self._estate.clock.now()
         async with self._writer:
             deed = Deed()
-            timed = inbound.take_in(arrival, taken, refused, self._memory, estate.scribe, now, deed)
+            timed = inbound.take_in(arrival, taken, refused, self._memory, estate.scribe, estate.site.text, now, deed)
             facts = outbound.facts_of(self._memory, estate.site, estate.policy, now)
             consents = {one.event.origin.key: consent(one, facts, estate.site, estate.policy) for one in timed}
             state = session_state(consents)

@@ -31,13 +31,14 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Bytes from a utility and where they came from."""
+    """Bytes from a utility and where they came from; `addressee` is our own id there."""
 
     dialect: str
     utility: str
     peer: str
     media_type: str
     raw: bytes
+    addressee: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +62,26 @@ def take_in(
     refused: Sequence[tuple[str, str, str]],
     memory: Memory,
     scribe: Scribe,
+    site: bytes,
     now: Instant,
     deed: Deed,
 ) -> tuple[TimedEvent, ...]:
-    """Seals what the message changes and puts it on the timeline; the events as they now stand."""
+    """Seals what the message changes and puts it on the timeline; the events as they now stand.
+
+    `site` is the text of the site file, by whose names the message was read.
+    """
     ingress = _ingress(arrival, CARRIED, tuple(refused), scribe, now, deed)
-    return tuple(_take(one, ingress, memory, scribe, now, deed) for one in taken)
+    return tuple(_take(one, ingress, memory, scribe, site, now, deed) for one in taken)
 
 
 def _take(one: EventTaken, ingress: Statement, memory: Memory, scribe: Scribe, now: Instant, deed: Deed) -> TimedEvent:
     key = one.event.origin.key
     before = memory.events.get(key)
     parents = [ingress.digest]
-    if one.change is Change.WITHDRAWN and before is not None:
+    if one.change in {Change.CANCELLED, Change.WITHDRAWN} and before is not None:
         parents.append(before.intent)
     body = one.event.encode(one.translator)
-    intent = deed.say(scribe.intent(one.event.origin.event_id, body, parents, now))
+    intent = deed.say(scribe.intent(one.event.origin.event_id, body, parents, site, now), site)
     cut_at = _cut(one, before, now.unix) if one.event.status is not EventStatus.STANDING else None
     timed = TimedEvent(one.event, intent.digest, one.draw, cut_at)
     memory.events[key] = timed
@@ -111,5 +116,6 @@ def _ingress(
         clock=str(now.quality),
         verdict=verdict,
         refused=refused,
+        addressee=arrival.addressee,
     )
     return deed.say(scribe.ingress(body, hashlib.sha256(arrival.raw).digest(), now), arrival.raw)

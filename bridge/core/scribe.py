@@ -31,9 +31,13 @@ class Scribe:
         """Received bytes; `content` is their digest."""
         return self._seal(Kind.INGRESS, f"utility:{body.utility}", now, body.encode(), contents=(content,))
 
-    def intent(self, event_id: str, body: bytes, parents: Sequence[bytes], now: Instant) -> Statement:
-        """What one message asks for; parents: the ingress, and for a withdrawal the last intent."""
-        return self._seal(Kind.INTENT, f"event:{event_id}"[:200], now, body, parents=parents)
+    def intent(self, event_id: str, body: bytes, parents: Sequence[bytes], site: bytes, now: Instant) -> Statement:
+        """What one message asks for, read by the names of the site text `site`.
+
+        Parents: the ingress, and for an end of the event its last intent.
+        """
+        contents = (statement.digest(site),)
+        return self._seal(Kind.INTENT, f"event:{event_id}"[:200], now, body, parents=parents, contents=contents)
 
     def facts(self, body: Facts, parents: Sequence[bytes], now: Instant) -> Statement:
         """The inputs of a plan run; parents: the intents and readings used."""

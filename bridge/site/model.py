@@ -6,17 +6,10 @@ password is needed, it names `secret://file/PATH` or `secret://credential/NAME`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from wattseal.drivers.commands import Operation
 from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
-
-
-class DispatchSign(StrEnum):
-    """What a positive LOAD_DISPATCH value means in a market context. OpenADR does not say, so there is no default."""
-
-    CONSUMPTION = "consumption"
-    GENERATION = "generation"
+from wattseal.protocols.openadr20b.translate import MarketContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +37,6 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class MarketContext:
-    """A programme of a utility, by the URI that its events carry."""
-
-    uri: str
-    dispatch_sign: DispatchSign | None
-
-
-@dataclass(frozen=True, slots=True)
 class UtilityTls:
     """Where the files of a mutual-TLS identity lie; the key by its `secret://` name."""
 
@@ -73,7 +58,7 @@ class Utility:
     poll_seconds_most: int
     insecure: str
     tls: UtilityTls | None
-    market_contexts: tuple[MarketContext, ...]
+    market_contexts: Mapping[str, MarketContext]
     resources: Mapping[str, str]
     operations: tuple[Operation, ...]
     ceiling_watts: int

@@ -11,9 +11,7 @@ from wattseal.bridge import profiles
 from wattseal.bridge.site.mistakes import Mistake, SiteFileError, Table
 from wattseal.bridge.site.model import (
     Device,
-    DispatchSign,
     LevelAction,
-    MarketContext,
     Site,
     Utility,
     UtilityTls,
@@ -138,7 +136,7 @@ def _utility(table: Table, devices: list[str]) -> Utility:
     most = table.whole("poll_seconds_most", "1 to 86400 seconds.", 1, 86_400, 3600)
     if most < least:
         table.wrong("poll_seconds_most", f"is {most}, below poll_seconds_least = {least}", "Raise it.")
-    contexts = tuple(
+    contexts = dict(
         _context(item) for item in table.tables("market_context", "Write one [[utility.market_context]] each.")
     )
     resources = _resources(table, devices)
@@ -156,13 +154,14 @@ def _utility(table: Table, devices: list[str]) -> Utility:
     )  # fmt: skip
 
 
-def _context(table: Table) -> MarketContext:
+def _context(table: Table) -> tuple[str, MarketContext]:
     uri = table.text("uri", "The market context of its events.")
+    programme = table.text("programme", "A short name for it.", uri or "-")
     signs: dict[str, DispatchSign | None] = {str(sign): sign for sign in DispatchSign}
     signs["none"] = None
     sign = table.one_of("dispatch_sign", "consumption, generation, or none if it never dispatches.", signs)
     table.close()
-    return MarketContext(uri, sign)
+    return uri, MarketContext(programme, sign)
 
 
 def _resources(table: Table, devices: list[str]) -> Mapping[str, str]:
