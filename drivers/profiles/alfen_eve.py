@@ -30,6 +30,7 @@ from wattseal.drivers.profiles.declaration import (
 )
 
 _ALL: Final = (Scope.FULL, Scope.METERING, Scope.CONTROL)
+_METERED: Final = (Scope.FULL, Scope.METERING)
 _STATION: Final = 200  # the unit that speaks for the whole charger; 1 and 2 are its sockets
 _LEAST_DECIAMPS: Final = 60  # IEC 61851-1: below 6 A there is no charging
 _MOST_DECIAMPS: Final = 320
@@ -89,10 +90,20 @@ ALFEN_EVE: Final = Profile(
         single_client=False,
     ),
     identity=IdentityMatch(makers=("Alfen",), models=()),
-    # Two reads: between the firmware (123-139) and the serial number (157-167) lie registers that are not needed.
-    identity_windows=(RegisterWindow(100, 40, _ALL, _STATION), RegisterWindow(157, 11, _ALL, _STATION)),
+    # Registers between the known points are not read: a device may refuse a run for one of them.
+    identity_windows=(
+        RegisterWindow(100, 22, _ALL, _STATION),
+        RegisterWindow(123, 17, _ALL, _STATION),
+        RegisterWindow(157, 11, _ALL, _STATION),
+    ),
     rating_windows=(RegisterWindow(1200, 16, _ALL),),
-    windows=(RegisterWindow(1200, 16, _ALL), RegisterWindow(306, 72, _ALL)),
+    windows=(
+        RegisterWindow(1200, 16, _ALL),
+        RegisterWindow(344, 2, _ALL),
+        RegisterWindow(374, 4, _METERED),
+        RegisterWindow(306, 6, _METERED),
+        RegisterWindow(320, 6, _METERED),
+    ),
     points=_POINTS,
     # The state says what the car does, as in IEC 61851-1: A no car, B connected, C and D charging, E and F faults.
     states=(
