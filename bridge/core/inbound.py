@@ -74,7 +74,9 @@ def take_in(
     return tuple(_take(one, ingress, memory, scribe, site, now, deed) for one in taken)
 
 
-def _take(one: EventTaken, ingress: Statement, memory: Memory, scribe: Scribe, now: Instant, deed: Deed) -> TimedEvent:
+def _take(
+    one: EventTaken, ingress: Statement, memory: Memory, scribe: Scribe, site: bytes, now: Instant, deed: Deed
+) -> TimedEvent:
     key = one.event.origin.key
     before = memory.events.get(key)
     parents = [ingress.digest]

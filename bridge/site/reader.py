@@ -18,6 +18,7 @@ from wattseal.bridge.site.model import (
 )
 from wattseal.drivers.commands import MAX_LEASE_SECONDS, Operation
 from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
+from wattseal.protocols.openadr20b.translate import DispatchSign, MarketContext
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _NAME_MEND: Final = "Use 1 to 63 small letters, digits, '.', '_' or '-'."
