@@ -126,6 +126,7 @@ class Lease:
 
     `timer_seconds`: what the device's timer was last armed with (None: its length is not ours to set).
     `most_seconds`: what it may be armed with. `interval_seconds`: between two heartbeats (None: nothing to feed).
+    `beat_at`: when the next one is wanted.
     """
 
     command: bytes
@@ -136,6 +137,7 @@ class Lease:
     most_seconds: int = MAX_LEASE_SECONDS
     interval_seconds: float | None = None
     fed_at: float = 0.0
+    beat_at: float = 0.0
     reason: Ending = Ending.LEASE_OVER
     attempt: int = 0
     retry_at: float = 0.0
@@ -194,7 +196,14 @@ class LeaseTable:
             timer_seconds=timer_seconds,
             most_seconds=most_seconds,
             interval_seconds=interval_seconds,
+            beat_at=now + (interval_seconds or 0.0),
         )
+
+    def missed(self, device: str, command: bytes, now: float) -> None:
+        """A heartbeat did not get through: it is wanted again after a quarter of the interval."""
+        lease = self._leases.get(device)
+        if lease is not None and lease.command == command and lease.interval_seconds is not None:
+            self._leases[device] = replace(lease, beat_at=now + max(1.0, lease.interval_seconds / 4))
 
     def failed(self, device: str, command: bytes) -> None:
         """The device does not confirm `command`, though it may be in force: it is fed no more."""
@@ -288,8 +297,7 @@ class LeaseTable:
         until, _ = self._bound(lease)
         if lease.timer_seconds is not None and until - (lease.fed_at + lease.timer_seconds) < GAIN_SECONDS:
             return None
-        beat_at = lease.fed_at + lease.interval_seconds
-        return beat_at if max(beat_at, now) <= until - WRITE_MARGIN_SECONDS - 1 else None
+        return lease.beat_at if max(lease.beat_at, now) <= until - WRITE_MARGIN_SECONDS - 1 else None
 
     def _next(self, device: str, turn: Turn) -> Standing | None:
         lease = self._leases.get(device)

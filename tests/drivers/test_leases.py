@@ -49,6 +49,16 @@ def test_timer_is_never_programmed_past_the_events_end() -> None:
     assert table.timer_for("another", 1000.0, 60) == 0
 
 
+def test_a_missed_heartbeat_is_wanted_again_soon() -> None:
+    table = LeaseTable()
+    fed(table, 1000.0, timer=80)
+    table.missed(DEVICE, A, 1040.0)
+    assert table.wake_at(DEVICE, 1040.0) == 1050.0
+    assert table.due(DEVICE, 1050.0) == Heartbeat(DEVICE, A, 80)
+    table.missed(DEVICE, B, 1050.0)
+    assert table.wake_at(DEVICE, 1050.0) == 1050.0
+
+
 def test_nobody_is_woken_for_a_heartbeat_that_is_too_late() -> None:
     """With less than a second to program, the next thing is the end."""
     table = LeaseTable()
