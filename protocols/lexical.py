@@ -29,6 +29,7 @@ _SPACES: Final = re.compile("[ \t\r\n]+")
 _ILLEGAL_CHARACTER: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\Z")
+_URI_SHAPE: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*:[^\s]*|[^:/?#\s]*(?:[/?#][^\s]*)?)\Z")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+\Z")
 _DATE_TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,18}))?(Z)?\Z"
@@ -291,7 +292,11 @@ def _write_uri(value: str) -> str:
     return value
 
 
-URI: Final[Lexical[str]] = Lexical("anyURI", _read_uri, _write_uri)
+def _remark_uri(text: str, _value: str) -> str | None:
+    return None if _URI_SHAPE.match(collapsed(text)) else "no URI"
+
+
+URI: Final[Lexical[str]] = Lexical("anyURI", _read_uri, _write_uri, _remark_uri)
 """xs:anyURI: any text at all, white space collapsed. Peers write plain names where a URI is meant."""
 
 NAME: Final = matching(r"[A-Za-z_][A-Za-z0-9_.\-]{0,255}", "identifier of XML")

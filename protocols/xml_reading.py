@@ -150,7 +150,8 @@ def _leaf(lexical: Lexical[Any]) -> Reader:
     return read
 
 
-def _opaque(element: Element, _notes: Notes) -> OtherContent:
+def _opaque(element: Element, notes: Notes) -> OtherContent:
+    notes.append((element, "this element is carried but not understood"))
     return OtherContent(xml=etree.tostring(element, method="c14n", exclusive=True, with_tail=False))
 
 

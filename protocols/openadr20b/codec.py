@@ -16,6 +16,7 @@ from lxml import etree
 
 from wattseal.certs.errors import MisuseError
 from wattseal.protocols import xml_document
+from wattseal.protocols.lexical import NAME, LexicalError
 from wattseal.protocols.openadr20b.duration import DURATION, Duration
 from wattseal.protocols.openadr20b.errors import SchemaError, XmlRefusedError
 from wattseal.protocols.openadr20b.messages import MESSAGE_TYPES, Message
@@ -54,7 +55,7 @@ _HEAD: Final = (
 )
 _TAIL: Final = "</oadr:oadrSignedObject></oadr:oadrPayload>"
 _LONGEST_ID: Final = 256
-_VEN_ID_PARENTS: Final = ("oadr", "eiCreatedEvent", "eiRequestEvent")
+_MESSAGE_LEVEL: Final = ("oadr", "eiCreatedEvent", "eiRequestEvent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ def _opened(root: Element) -> _Envelope:
         if children.index(signature) > children.index(objects[0]):
             notes.append(Note(path_of(signature), "the signature stands after the signed object"))
     _check_bare(objects[0], frozenset({_OBJECT_ID}))
+    _check_object_id(objects[0])
     if len(objects[0]) != 1:
         sentence = f"holds {len(objects[0])} messages where one must stand"
         raise _EnvelopeError(objects[0], sentence, ResponseCode.COMPLIANCE_ERROR)
@@ -163,6 +165,14 @@ def _check_bare(element: Element, allowed: frozenset[str]) -> None:
     for text in (element.text, *(child.tail for child in element)):
         if text is not None and text.strip(" \t\r\n"):
             raise _EnvelopeError(element, "has text where only elements may stand", ResponseCode.COMPLIANCE_ERROR)
+
+
+def _check_object_id(element: Element) -> None:
+    """A signature refers to the signed object by this name: it must be one."""
+    try:
+        NAME.read(element.get(_OBJECT_ID, SIGNED_OBJECT_ID))
+    except LexicalError as error:
+        raise _EnvelopeError(element, f"attribute oadr:Id: {error}", ResponseCode.COMPLIANCE_ERROR) from error
 
 
 def _kind_of(element: Element) -> type[Message]:
@@ -182,20 +192,24 @@ def _version_notes(element: Element) -> tuple[Note, ...]:
 
 
 def _identifiers(root: Element) -> tuple[str | None, str | None]:
-    """The requestID and venID of a message that was refused, as far as they can be read and are of sane length."""
-    request = root.find(f".//{{{NAMESPACES['pyld']}}}requestID")
-    ven = None
-    for candidate in root.iter(f"{{{NAMESPACES['ei']}}}venID"):
-        parent = candidate.getparent()
-        if parent is not None and etree.QName(parent).localname.startswith(
-            ("oadr", "eiCreatedEvent", "eiRequestEvent")
-        ):
-            ven = candidate
-            break
-    return _short_text(request), _short_text(ven)
+    """The requestID and venID of a message that was refused, as far as they can be read and are of sane length.
+
+    Those of the message itself come first; a requestID that answers another may stand in for one that is missing.
+    """
+    requests = list(root.iter(f"{{{NAMESPACES['pyld']}}}requestID"))
+    own = [one for one in requests if _belongs_to_message(one)]
+    vens = [one for one in root.iter(f"{{{NAMESPACES['ei']}}}venID") if _belongs_to_message(one)]
+    return _first_text(own + requests), _first_text(vens)
 
 
-def _short_text(element: Element | None) -> str | None:
-    if element is None or len(element) or element.text is None or len(element.text) > _LONGEST_ID:
-        return None
-    return element.text
+def _belongs_to_message(element: Element) -> bool:
+    """Whether an identifier stands in the message itself, not in a target, an answer or a response."""
+    parent = element.getparent()
+    return parent is not None and etree.QName(parent).localname.startswith(_MESSAGE_LEVEL)
+
+
+def _first_text(elements: list[Element]) -> str | None:
+    for element in elements:
+        if not len(element) and element.text and len(element.text) <= _LONGEST_ID:
+            return element.text
+    return None

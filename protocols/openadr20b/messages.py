@@ -25,6 +25,34 @@ from wattseal.protocols.openadr20b.report import (
 )
 from wattseal.protocols.openadr20b.response import Response
 
+__all__ = [
+    "MESSAGE_TYPES",
+    "CancelOpt",
+    "CancelPartyRegistration",
+    "CancelReport",
+    "CanceledOpt",
+    "CanceledPartyRegistration",
+    "CanceledReport",
+    "CreateOpt",
+    "CreatePartyRegistration",
+    "CreateReport",
+    "CreatedEvent",
+    "CreatedOpt",
+    "CreatedPartyRegistration",
+    "CreatedReport",
+    "DistributeEvent",
+    "Message",
+    "Poll",
+    "QueryRegistration",
+    "RegisterReport",
+    "RegisteredReport",
+    "RequestEvent",
+    "RequestReregistration",
+    "Response",
+    "UpdateReport",
+    "UpdatedReport",
+]
+
 Message = (
     DistributeEvent
     | CreatedEvent
