@@ -1,0 +1,63 @@
+"""What a person wants to know at a glance: what is in force, why, and how each order stands."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from wattseal.bridge.core.memory import Memory
+from wattseal.bridge.site.model import Site
+from wattseal.bridge.timeline import TimedEvent, in_force, is_over
+from wattseal.certs.clock import Instant
+
+
+def status(memory: Memory, site: Site, now: Instant, size: int) -> Mapping[str, object]:
+    """A JSON-ready picture; times in RFC 3339, watts signed."""
+    return {
+        "site": site.name,
+        "lab": site.lab,
+        "time": _rfc3339(now.unix),
+        "clock": str(now.quality),
+        "gateway": {"connected": memory.gateway.epoch is not None, "held": memory.gateway.held},
+        "storage_low": memory.storage_low,
+        "ledger_size": size,
+        "events": [_event(timed, now.unix) for _, timed in sorted(memory.events.items())],
+        "in_force": [
+            {
+                "event": wish.timed.event.origin.event_id,
+                "utility": wish.timed.event.origin.utility,
+                "wish": str(wish.wish),
+                "since": _rfc3339(wish.since),
+                "until": None if wish.until is None else _rfc3339(wish.until),
+            }
+            for wish in in_force(memory.events.values(), now.unix)
+        ],
+        "devices": {device.name: _device(memory, device.name) for device in site.devices},
+    }
+
+
+def _event(timed: TimedEvent, now: int) -> Mapping[str, object]:
+    return {
+        "utility": timed.event.origin.utility,
+        "event": timed.event.origin.event_id,
+        "version": timed.event.origin.version,
+        "status": str(timed.event.status),
+        "start": _rfc3339(timed.start),
+        "end": None if timed.end is None else _rfc3339(timed.end),
+        "over": is_over(timed, now),
+        "test": timed.event.test,
+    }
+
+
+def _device(memory: Memory, name: str) -> Mapping[str, object]:
+    row = memory.live.get(name)
+    picture = memory.pictures.get(name)
+    return {
+        "operation": None if row is None else str(row.order.operation),
+        "watts": None if row is None else row.order.value,
+        "standing": None if row is None else str(row.standing),
+        "soc_permille": None if picture is None else picture.soc_permille,
+        "last_seen": _rfc3339(memory.seen_at[name]) if name in memory.seen_at else None,
+    }
+
+
+def _rfc3339(unix: int) -> str:
+    return datetime.fromtimestamp(unix, UTC).isoformat().replace("+00:00", "Z")
