@@ -5,6 +5,7 @@ can be compared with the request is compared, as soon as it has arrived. Clause 
 application protocol V1.1b3 and of the TCP/IP messaging guide V1.0b.
 """
 
+import struct
 from typing import Final
 
 from wattseal.drivers.modbus.exchange import (
@@ -53,10 +54,9 @@ def answer_length(request: bytes, received: bytes) -> int | None:
     Raises `WrongAnswerError`, `WrongUnitError` or `ShortAnswerError` on the first byte that cannot be right, and
     `DeviceExceptionError` when the whole, right answer is a Modbus exception.
     """
-    if len(received) < HEADER_BYTES + 1:
-        _check_prefix(request, received)
-        return None
     _check_prefix(request, received)
+    if len(received) < HEADER_BYTES + 1:
+        return None
     length = int.from_bytes(received[4:6], "big")
     function, code = request[HEADER_BYTES], received[HEADER_BYTES]
     if code == function | _EXCEPTION_BIT:
@@ -76,8 +76,7 @@ def answer_length(request: bytes, received: bytes) -> int | None:
 
 def answer_words(answer: bytes) -> tuple[int, ...]:
     """The registers of a whole answer to a read."""
-    data = answer[HEADER_BYTES + 2 :]
-    return tuple(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
+    return struct.unpack_from(f">{(len(answer) - HEADER_BYTES - 2) // 2}H", answer, HEADER_BYTES + 2)
 
 
 def _check_prefix(request: bytes, received: bytes) -> None:

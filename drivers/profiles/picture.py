@@ -61,7 +61,7 @@ def in_range(quantity: Quantity, valid: tuple[int, int]) -> bool:
     mantissa = quantity.mantissa
     if mantissa is None:
         return False
-    up, down = 10 ** max(quantity.exponent, 0), 10 ** max(-quantity.exponent, 0)
+    up, down = int(10 ** max(quantity.exponent, 0)), int(10 ** max(-quantity.exponent, 0))
     return valid[0] * down <= mantissa * up <= valid[1] * down
 
 

@@ -250,8 +250,8 @@ def _count_names(group: dict[str, Any]) -> Iterator[str]:
 def _rescale(value: Scaled, scale: int, place: str) -> int:
     shift = value.exponent - scale
     if shift >= 0:
-        return int(value.mantissa * 10**shift)
-    whole, rest = divmod(value.mantissa, 10**-shift)
+        return value.mantissa * int(10**shift)
+    whole, rest = divmod(value.mantissa, int(10**-shift))
     if rest:
         raise ModelError("not_representable", f"{value.decimal()} has more digits than {place} can hold.")
     return whole
