@@ -21,6 +21,7 @@ from wattseal.certs.statement import Kind
 from wattseal.certs.storage import Part, Store
 
 MAX_CONTENT_BYTES: Final = 1 << 20
+_MAX_INDEX: Final = (1 << 63) - 1
 
 LEDGER: Final = Part(
     "ledger",
@@ -138,14 +139,25 @@ def entries(connection: sqlite3.Connection, first: int, last: int) -> tuple[Entr
     return tuple(_entries(connection, "WHERE position BETWEEN ? AND ? ORDER BY position", first, last))
 
 
-def entries_of_kind(connection: sqlite3.Connection, kind: Kind, first: int = 0) -> tuple[Entry, ...]:
-    """Leaves of one kind from index `first` on, in order."""
-    return tuple(_entries(connection, "WHERE kind = ? AND position >= ? ORDER BY position", str(kind), first))
+def entries_of_kind(
+    connection: sqlite3.Connection, kind: Kind, first: int = 0, last: int = _MAX_INDEX
+) -> tuple[Entry, ...]:
+    """Leaves of one kind from index `first` to `last`, both included, in order."""
+    where = "WHERE kind = ? AND position BETWEEN ? AND ? ORDER BY position"
+    return tuple(_entries(connection, where, str(kind), first, last))
 
 
 def entries_issued(connection: sqlite3.Connection, from_unix: int, to_unix: int) -> tuple[Entry, ...]:
     """Leaves issued in `[from_unix, to_unix)`, in log order."""
     return tuple(_entries(connection, "WHERE issued_at >= ? AND issued_at < ? ORDER BY position", from_unix, to_unix))
+
+
+def first_issued(connection: sqlite3.Connection, from_unix: int, to_unix: int) -> int | None:
+    """The lowest index of a leaf issued in `[from_unix, to_unix)`."""
+    row = connection.execute(
+        "SELECT min(position) FROM ledger_leaf WHERE issued_at >= ? AND issued_at < ?", (from_unix, to_unix)
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
 
 
 def content(connection: sqlite3.Connection, digest: bytes) -> bytes | None:
