@@ -36,6 +36,8 @@ _PASSING: Final = frozenset(
     }
 )
 _GOOD: Final = "good"
+# A value told again because the device does not answer: it says when it was true, and is no new sample.
+_STALE: Final = "stale"
 
 
 class Heard(StrEnum):
@@ -141,6 +143,7 @@ def _reading(said: Statement, reading: Reading, memory: Memory, deed: Deed) -> C
     samples = [
         Sample(reading.device, q.name, reading.to_ms, q.value, q.scale, q.quality, said.digest)
         for q in reading.quantities
+        if q.quality != _STALE
     ]
     deed.write(lambda db: keep_samples(db, samples))
     return Consequence(Heard.NOTHING, reading.device)
