@@ -78,13 +78,13 @@ class TableOfWriters:
             return self._struct(field.struct, names, field.then)
         if field.lexical is None:
             raise TypeError(f"{field.name} has no content")
-        return _leaf(field.lexical, names)
+        return _leaf(field.lexical, names, field.then)
 
     def _struct(self, struct: type[msgspec.Struct], names: list[str], then: str) -> Writer:
         content = self.writer_of(struct)
         attributes = [field for field in plan_of(struct, self._dialect) if field.attribute]
         opening = "".join(f"<{name}>" for name in names[:-1]) + f"<{names[-1]}"
-        closing = f"</{names[-1]}>" + (f"<{then}/>" if then else "") + "".join(f"</{n}>" for n in names[-2::-1])
+        closing = _closing(names, then)
 
         def write(value: Any, out: list[str]) -> None:
             if type(value) is not struct:
@@ -122,9 +122,15 @@ def _single(field: FieldPlan, item: Writer) -> Writer:
     return write
 
 
-def _leaf(lexical: Lexical[Any], names: list[str]) -> Writer:
+def _closing(names: list[str], then: str) -> str:
+    """The end tags of a path, with the element that must follow the innermost one, empty."""
+    inner, *outer = reversed(names)
+    return f"</{inner}>" + (f"<{then}/>" if then else "") + "".join(f"</{name}>" for name in outer)
+
+
+def _leaf(lexical: Lexical[Any], names: list[str], then: str) -> Writer:
     opening = "".join(f"<{name}>" for name in names)
-    closing = "".join(f"</{name}>" for name in reversed(names))
+    closing = _closing(names, then)
     text_of = lexical.write
 
     def write(value: Any, out: list[str]) -> None:
