@@ -125,11 +125,14 @@ class ModbusLink:
             await self._down.wait()
             await self._sleep(max(0.0, self._next_attempt - self._monotonic()))
             async with self._turn:
-                if not self.connected:
-                    try:
-                        await self._connect()
-                    except LinkDownError:
-                        continue
+                if self.connected:
+                    self._down.clear()
+                    continue
+                self._drop()
+                try:
+                    await self._connect()
+                except LinkDownError:
+                    continue
 
     async def close(self) -> None:
         """Drop the connection; a later request opens a new one."""
@@ -251,6 +254,7 @@ class _Line:
         self._down = down
         self._in_step = True
         self._waiting = False
+        self._closed = False
         self.client = AsyncModbusTcpClient(
             settings.host,
             port=settings.port,
@@ -273,6 +277,7 @@ class _Line:
     def close(self) -> None:
         """Close the socket; what still arrives reaches nobody."""
         self._in_step = self._waiting = False
+        self._closed = True
         self.client.close()
 
     def _trace_packet(self, sending: bool, data: bytes) -> bytes:
@@ -296,8 +301,8 @@ class _Line:
         return self.answer
 
     def _trace_connect(self, connected: bool) -> None:
-        if connected:
-            return
+        if connected or self._closed:
+            return  # a line that was dropped says nothing about the one that took its place
         self._in_step = False
         self._down.set()
         if self._waiting:

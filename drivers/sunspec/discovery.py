@@ -137,15 +137,20 @@ def reads_for(decoder: Decoder, offset: int, end: int) -> tuple[tuple[int, int],
 
 
 async def _find_base(link: RegisterLink, unit: int, bases: tuple[int, ...]) -> tuple[int, Exchange]:
+    answered, fault = False, None
     for base in bases:
         try:
             exchange = await link.read(unit, base, len(MARKER))
         except LinkDownError:
             raise
-        except LinkError:
+        except LinkError as error:
+            fault, answered = error, answered or isinstance(error, DeviceExceptionError)
             continue
+        answered = True
         if exchange.words == MARKER:
             return base, exchange
+    if fault is not None and not answered:
+        raise fault  # a device that never answered properly has not said that it has no map
     raise NotSunSpecError(
         "no_sunspec_map",
         f"Unit {unit} has no SunSpec map at {', '.join(map(str, bases))}; check the unit, or enable SunSpec in it.",

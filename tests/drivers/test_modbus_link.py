@@ -314,6 +314,21 @@ async def test_surplus_answer_is_never_taken_for_the_next():
         assert server.connections == 2
 
 
+async def test_bytes_nobody_asked_for_end_the_connection():
+    """Between two requests, the next transaction number already on it: the next request starts on a clean one."""
+
+    def chatty(request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(honest(request))
+        follow = (int.from_bytes(request[:2], "big") + 1).to_bytes(2, "big") + request[2:]
+        asyncio.get_running_loop().call_later(0.02, writer.write, honest(follow))
+
+    async with world(chatty) as (server, link):
+        await link.read(1, 100, 2)
+        await until(lambda: not link.connected)
+        assert (await link.read(1, 500, 2)).words == (500, 501)
+        assert server.connections == 2
+
+
 async def test_cancelled_caller_leaves_no_answer_behind():
     async with world(late(0.05, claim_next=True), deadline=1.0) as (server, link):
         task = asyncio.create_task(link.read(1, 100, 2))
@@ -418,6 +433,31 @@ async def test_supervise_connects_first_and_again_after_a_loss():
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await link.close()
+
+
+async def test_supervise_rests_while_the_connection_stands():
+    """A connection that was dropped and replaced must not keep the supervisor turning."""
+    time = VirtualTime()
+    server = FaultServer([silent])
+    await server.start()
+    link = ModbusLink(
+        LinkSettings(HOST, server.port, deadline=0.05), monotonic=time.monotonic, sleep=time.sleep, draw=lambda: 1.0
+    )
+    task = asyncio.create_task(link.supervise())
+    await until(lambda: link.connected)
+    with pytest.raises(DeadlineError):
+        await link.read(1, 1, 1)
+    assert (await link.read(1, 2, 1)).words == (2,)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    rounds = len(time.sleeps)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert len(time.sleeps) == rounds
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await link.close()
+    await server.stop()
 
 
 async def test_gap_and_connect_delay_are_kept():

@@ -345,6 +345,28 @@ async def test_battery_takes_a_write_and_ignores_it():
     assert verify(planned, before, running, settled=True).applied
 
 
+async def test_points_the_device_lacks_are_not_written():
+    """WSetPct reads 0x8000: not implemented. The frame goes around it instead of writing the sentinel back."""
+    link = battery_registers()
+    device = ProfiledDevice(SUNSPEC_BATTERY, link)
+    whole = device.steps_for(await device.capabilities(), Wish(Operation.SET_POWER, 1500, 60))
+    assert [len(step.words) for step in whole.steps] == [10, 1]
+    link.put(1, link.address[704] + 28, bytes.fromhex("8000"))
+    around = device.steps_for(await device.capabilities(), Wish(Operation.SET_POWER, 1500, 60))
+    assert [len(step.words) for step in around.steps] == [5, 3, 1]
+
+
+async def test_value_and_scale_factor_of_two_answers_are_suspect():
+    """One refused register makes 701 come in pieces; devices change scale factors between answers."""
+    link = battery_registers()
+    del link.words[1, link.address[701] + 30]
+    device = ProfiledDevice(SUNSPEC_BATTERY, link)
+    state = await device.read_state(await device.capabilities())
+    assert state.watts.mantissa == 0
+    assert state.watts.quality is Quality.SUSPECT
+    assert state.operating_state is OperatingState.RUNNING
+
+
 async def test_battery_asleep_is_judged_by_its_state():
     """Some inverters report 0 instead of the sentinel at night: a counter at 0 is then suspect, not a reading."""
     link = battery_registers()

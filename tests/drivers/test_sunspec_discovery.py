@@ -108,6 +108,11 @@ async def test_no_map_is_said_so():
     assert caught.value.reason == "no_sunspec_map"
 
 
+async def test_silent_device_has_not_said_that_it_has_no_map():
+    with pytest.raises(DeadlineError):
+        await discover(ImageLink({}, silent=True), 1)
+
+
 async def test_lost_connection_is_no_finding():
     with pytest.raises(LinkDownError):
         await discover(ImageLink({}, down=True), 1)
