@@ -20,6 +20,7 @@ from wattseal.drivers.modbus.exchange import (
     WrongUnitError,
 )
 from wattseal.drivers.modbus.link import LinkSettings, ModbusLink
+from wattseal.drivers.modbus.sharing import shared_links
 
 HOST = "127.0.0.1"
 
@@ -473,3 +474,18 @@ async def test_gap_and_connect_delay_are_kept():
     assert time.sleeps == [1.0, 0.1]
     await link.close()
     await server.stop()
+
+
+async def test_one_link_per_endpoint_with_the_gentlest_wishes():
+    """Two units behind one gateway share a connection (some devices take only one); the longer pauses hold."""
+    made = []
+    links = shared_links(
+        [
+            LinkSettings("10.0.0.1", gap=0.1, deadline=1.0),
+            LinkSettings("10.0.0.2"),
+            LinkSettings("10.0.0.1", gap=0.0, deadline=3.0, connect_delay=1.0),
+        ],
+        lambda settings: made.append(settings) or ModbusLink(settings),
+    )
+    assert list(links) == [("10.0.0.1", 502), ("10.0.0.2", 502)]
+    assert made[0] == LinkSettings("10.0.0.1", gap=0.1, deadline=3.0, connect_delay=1.0)
