@@ -1,0 +1,107 @@
+"""One attempt to bring a device to a wish: the frames, what became of them, and what that makes of the command.
+
+Pure values and one judgement; the I/O is the executor's. A write whose effect is unknown is never repeated: the device
+is read, and the truth is what it shows.
+"""
+
+from dataclasses import dataclass, replace
+
+from wattseal.certs.errors import WattsealError
+from wattseal.drivers.device import Device, DeviceState, Operation, PlannedWrites, WriteStep
+from wattseal.drivers.gateway.rows import StepState
+from wattseal.drivers.modbus.exchange import Effect, Exchange, LinkError
+from wattseal.drivers.testimony import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`main` carries out the wish; `undone` takes back what the command before it left in another function."""
+
+    main: PlannedWrites
+    undone: tuple[PlannedWrites, ...] = ()
+
+    @property
+    def steps(self) -> tuple[WriteStep, ...]:
+        """All frames, numbered through; the wish first, so that the device is never without one."""
+        every = [step for planned in (self.main, *self.undone) for step in planned.steps]
+        return tuple(replace(step, index=number) for number, step in enumerate(every))
+
+    def reason(self, device: Device, before: DeviceState | None, after: DeviceState) -> str:
+        """`applied`, or what the device shows instead."""
+        for planned in (self.main, *self.undone):
+            verdict = device.verify(planned, before, after, settled=False)
+            if not verdict.applied:
+                return verdict.reason
+        return "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What happened, as far as it got. `failure` is the first thing that went wrong before the read-back.
+
+    `shown` is the reason that the read-back gives (`applied` when all is as planned), None when nothing could be read.
+    `states` are the frames that may have left.
+    """
+
+    plan: Plan | None = None
+    before: DeviceState | None = None
+    after: DeviceState | None = None
+    writes: tuple[Exchange, ...] = ()
+    states: tuple[StepState, ...] = ()
+    number: int = 0
+    failure: WattsealError | None = None
+    shown: str | None = None
+    read_back_fault: str | None = None
+    written_at: float = 0.0
+    written_at_ms: int | None = None
+
+    @property
+    def touched(self) -> bool:
+        """Whether a frame may have had effect."""
+        return any(state in {StepState.SENT, StepState.DONE} for state in self.states)
+
+    @property
+    def applied(self) -> bool:
+        """Whether the device shows what was planned."""
+        return self.shown == "applied"
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """All raw frames, in order."""
+        before = () if self.before is None else self.before.exchanges
+        after = () if self.after is None else self.after.exchanges
+        return before + self.writes + after
+
+    def judged(self) -> tuple[Result, str]:
+        """Result and reason. Whether the wish was clamped is not judged here."""
+        if self.applied:
+            return Result.APPLIED, "applied"
+        reason = self.failure.reason if self.failure is not None else (self.shown or self.read_back_fault or "")
+        if self.touched:
+            return (Result.UNREACHABLE if self.shown is None else Result.MISMATCH), reason
+        if isinstance(self.failure, LinkError) and self.failure.reason != "device_exception":
+            return Result.UNREACHABLE, reason
+        return Result.REFUSED, reason
+
+
+def sent_state(failure: LinkError) -> StepState:
+    """What is known of a frame whose write failed; a frame that surely did nothing and never left stays planned."""
+    if failure.effect is Effect.NONE and not failure.request:
+        return StepState.PLANNED
+    return StepState.FAILED if failure.effect is Effect.NONE else StepState.SENT
+
+
+def exchange_of(failure: LinkError) -> tuple[Exchange, ...]:
+    """The frames of a failed write, as far as there were any."""
+    return (Exchange(failure.request, failure.answer, ()),) if failure.request else ()
+
+
+def shown_watts(state: DeviceState | None, operation: Operation) -> int | None:
+    """The commanded value as the device shows it, or None."""
+    control = None if state is None else state.control(operation)
+    return None if control is None else control.watts.rounded()
+
+
+def measured_watts(state: DeviceState | None) -> int | None:
+    """The measured power, or None."""
+    return None if state is None else state.watts.rounded()

@@ -1,0 +1,295 @@
+"""Executor: carries out on one device what the gate let through (steps 11 to 14 of the gate's order).
+
+One executor serves one device and does one thing at a time; what is due, and when, is its worker's business. It never
+raises for what a device or a link does wrong: the receipt tells it, and the lease decides what follows.
+
+    a command that the device confirms is fed; one that may be in force unconfirmed is not, and runs out
+    a revert is tried until the device shows it: from the second try on, and always after a restart, it is first read
+      whether the device went there by itself; each try has frames of its own in the journal
+    heartbeats are the only frames that are not journalled one by one: they repeat what the journal holds for the live
+      command, and are counted in its next receipt
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from wattseal.certs.clock import TrustedClock
+from wattseal.certs.statement import Statement
+from wattseal.drivers.commands import Operation, Order
+from wattseal.drivers.device import DeviceState, PlannedWrites, Scope, UnsupportedError, Wish
+from wattseal.drivers.gate.leases import Ending, Heartbeat, LeaseTable, Revert, Standing, feeding_interval
+from wattseal.drivers.gateway.attempt import Attempt
+from wattseal.drivers.gateway.hand import LONGEST_TIMER_SECONDS, Aim, Hand, TooLateError
+from wattseal.drivers.gateway.history import History
+from wattseal.drivers.gateway.receipts import Live, Page
+from wattseal.drivers.gateway.rows import CommandState
+from wattseal.drivers.gateway.station import FAULTS, Station
+from wattseal.drivers.gateway.store import GatewayStore
+from wattseal.drivers.testimony import Phase, Result
+
+_log: Final = structlog.get_logger("gateway.executor")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An accepted command that waits for its device. `durable` is done once its acceptance is."""
+
+    live: Live
+    durable: "asyncio.Future[None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all executors share. `announce` is told what was sealed and is durable."""
+
+    store: GatewayStore
+    leases: LeaseTable
+    clock: TrustedClock
+    announce: Callable[[Sequence[Statement]], None]
+
+
+class Executor:
+    """Commands, heartbeats, reverts and effects of one device."""
+
+    def __init__(self, bench: Bench, station: Station, history: History) -> None:
+        self._store = bench.store
+        self._leases = bench.leases
+        self._clock = bench.clock
+        self._announce = bench.announce
+        self._station = station
+        self._history = history
+        self._device = station.row.device
+        self._hand = Hand(station, bench.store, bench.clock)
+        self._in_force: set[Operation] = set()
+        self.live: Live | None = None
+
+    async def carry_out(self, work: Work, older: Sequence[Work] = ()) -> None:
+        """Execute `work`; `older` are commands that it overtook before they were begun."""
+        before, self.live = self.live, work.live
+        overtaken = [live for live in (before, *(item.live for item in older)) if live is not None]
+        live = work.live
+        attempt = await self._hand.attempt(
+            Aim(
+                live.digest,
+                Phase.COMMAND,
+                live.order.operation,
+                live.watts,
+                lambda: self._seconds_for(live),
+                undone=self._undone_by(live.order.operation),
+                before_writing=work.durable,
+            )
+        )
+        page = self._page()
+        for item in overtaken:
+            page.superseded(item)
+        live.planned = None if attempt.plan is None else attempt.plan.main
+        result, reason = attempt.judged()
+        if reason == "superseded":
+            result = Result.SUPERSEDED
+        if result is Result.APPLIED and live.planned is not None and live.planned.clamped_watts != live.order.watts:
+            result, reason = Result.CLAMPED, live.rule or "device_rating"
+        page.frames_sent(live, attempt, Phase.COMMAND)
+        page.attempted(live, attempt, Phase.COMMAND, result, reason)
+        page.moves.append((live.digest, self._settle(live, attempt)))
+        await self._state(page)
+
+    async def beat(self, due: Heartbeat) -> None:
+        """Renew the device's own timer."""
+        live = self.live
+        if live is None or live.digest != due.command or live.planned is None:
+            return
+        now = self._now()
+        try:
+            planned = await self._planned_beat(live, live.planned, due.timer_seconds)
+            if planned is not None:
+                live.heartbeats += 1
+                for step in planned.heartbeat:
+                    await self._station.write(step)
+        except (*FAULTS, UnsupportedError) as fault:
+            _log.warning("heartbeat_failed", device=self._device, reason=fault.reason)
+            planned = None
+        if planned is None:
+            self._leases.missed(self._device, live.digest, now)
+            return
+        live.planned = planned
+        self._arm(live, planned, now)
+
+    async def revert(self, due: Revert) -> None:
+        """Bring the device to the command's revert-to, or find it there."""
+        live = self.live
+        if live is None or live.digest != due.command:
+            self._leases.drop(self._device, due.command)
+            return
+        live.effect_at = None
+        operation, watts = _revert_to(live.order)
+        attempt = await self._hand.attempt(
+            Aim(
+                live.digest,
+                Phase.REVERT,
+                operation,
+                watts,
+                lambda: LONGEST_TIMER_SECONDS,
+                undone=self._undone_by(operation),
+                read_first=due.attempt > 0 or live.restored,
+            )
+        )
+        page = self._page()
+        page.frames_sent(live, attempt, Phase.REVERT)
+        if attempt.applied:
+            page.attempted(live, attempt, Phase.REVERT, Result.REVERTED, str(due.reason))
+            page.moves.append((live.digest, CommandState.ENDED))
+            self._leases.reverted(self._device, live.digest)
+            self._history.commanded(self._now(), operation, watts)
+            self._in_force = {operation} - {Operation.RELEASE}
+            self.live = None
+        else:
+            self._leases.revert_failed(self._device, live.digest, self._now())
+            result, reason = attempt.judged()
+            if reason != live.complained:
+                live.complained = reason
+                page.attempted(live, attempt, Phase.REVERT, result, reason)
+        await self._state(page)
+
+    async def measure_effect(self) -> None:
+        """The settle time has passed: does the measured power obey?"""
+        live = self.live
+        if live is None or live.planned is None:
+            return
+        live.effect_at = None
+        if self._running_out():
+            return
+        page = self._page()
+        try:
+            after = await self._station.read(Scope.CONTROL)
+        except FAULTS as fault:
+            page.observed(live, Phase.EFFECT, Result.UNREACHABLE, fault.reason)
+        else:
+            verdict = self._station.device.verify(live.planned, None, after, settled=True)
+            clamped = live.planned.clamped_watts != live.order.watts
+            result = Result.MISMATCH
+            if verdict.applied:
+                result = Result.CLAMPED if clamped else Result.APPLIED
+            else:
+                self._leases.failed(self._device, live.digest)
+            reason = "not_effective" if verdict.applied and verdict.effective is False else verdict.reason
+            page.observed(live, Phase.EFFECT, result, reason, after, effective=verdict.effective)
+        await self._state(page)
+
+    async def check(self, state: DeviceState) -> None:
+        """A fed command that the device no longer shows has drifted: it is fed no more, and that is stated."""
+        live, lease = self.live, self._leases.lease(self._device)
+        if live is None or lease is None or lease.command != live.digest or lease.standing is not Standing.FED:
+            return
+        if live.planned is None or self._running_out():
+            return
+        verdict = self._station.device.verify(live.planned, None, state, settled=False)
+        if verdict.applied:
+            return
+        self._leases.failed(self._device, live.digest)
+        page = self._page()
+        page.observed(live, Phase.LEASE, Result.MISMATCH, verdict.reason, state)
+        await self._state(page)
+
+    async def restart(self, live: Live, older: Sequence[Live], grace_seconds: float) -> None:
+        """After a restart: state what the device shows, and let the command run out unfed."""
+        live.restored = True
+        self.live = live
+        now = self._now()
+        self._leases.restore(self._device, live.digest, now, grace_seconds)
+        if live.is_release:
+            self._leases.end(self._device, live.digest, now, Ending.RELEASED)
+        self._history.commanded(now, live.order.operation, live.watts)
+        self._in_force = {item.order.operation for item in (live, *older)} - {Operation.RELEASE}
+        observed: DeviceState | None = None
+        reason = "gateway_restarted"
+        try:
+            observed = await self._station.read(Scope.CONTROL)
+            self._history.measured(observed)
+        except FAULTS as fault:
+            reason = fault.reason
+        page = self._page()
+        for item in older:
+            page.superseded(item)
+        page.observed(live, Phase.RESTART, Result.UNKNOWN, reason, observed)
+        page.moves.append((live.digest, CommandState.LIVE))
+        await self._state(page)
+
+    def _settle(self, live: Live, attempt: Attempt) -> CommandState:
+        """What the attempt makes of the lease, and of the command."""
+        if attempt.after is not None:
+            self._history.measured(attempt.after)
+        if attempt.applied:
+            self._in_force = set()
+        if attempt.touched:
+            self._history.commanded(self._now(), live.order.operation, live.watts)
+            self._in_force |= {live.order.operation} - {Operation.RELEASE}
+        if live.is_release:
+            if attempt.applied:
+                self._leases.drop(self._device, live.digest)
+                self.live = None
+                return CommandState.ENDED
+            self._leases.end(self._device, live.digest, self._now(), Ending.RELEASED)
+            self._leases.revert_failed(self._device, live.digest, self._now())
+            return CommandState.LIVE
+        if attempt.applied and live.planned is not None:
+            self._arm(live, live.planned, attempt.written_at)
+            live.effect_at = self._now() + live.planned.settle_seconds
+            return CommandState.LIVE
+        if self._in_force:
+            self._leases.failed(self._device, live.digest)
+            return CommandState.LIVE
+        self._leases.drop(self._device, live.digest)
+        self.live = None
+        return CommandState.ENDED
+
+    def _arm(self, live: Live, planned: PlannedWrites, now: float) -> None:
+        interval = feeding_interval(planned.timer_seconds, planned.heartbeat_seconds) if planned.heartbeat else None
+        self._leases.armed(self._device, live.digest, now, planned.timer_seconds, LONGEST_TIMER_SECONDS, interval)
+
+    def _seconds_for(self, live: Live) -> int:
+        """What the device's timer may be armed with now. Raises `TooLateError` (`superseded`)."""
+        lease = self._leases.lease(self._device)
+        if lease is None or lease.command != live.digest:
+            raise TooLateError("superseded", "A later command took the device over before this one was written.")
+        return self._leases.timer_for(self._device, self._now(), LONGEST_TIMER_SECONDS)
+
+    def _undone_by(self, operation: Operation) -> tuple[Operation, ...]:
+        """The functions left in force that a command for `operation` must take back."""
+        return () if operation is Operation.RELEASE else tuple(sorted(self._in_force - {operation}))
+
+    def _running_out(self) -> bool:
+        """Whether the device's own timer is about to end the command: what it then shows is no drift."""
+        lease = self._leases.lease(self._device)
+        if lease is None or lease.timer_seconds is None:
+            return False
+        return self._now() >= lease.fed_at + lease.timer_seconds - 1
+
+    async def _planned_beat(
+        self, live: Live, planned: PlannedWrites, timer_seconds: int | None
+    ) -> PlannedWrites | None:
+        """The frames of a heartbeat; None where the device's shortest timer would outlive the event."""
+        capabilities = await self._station.ready()
+        wish = Wish(live.order.operation, live.watts, timer_seconds or planned.wish.timer_seconds)
+        beat = self._station.device.steps_for(capabilities, wish)
+        too_long = timer_seconds is not None and (beat.timer_seconds or 0) > timer_seconds
+        return None if too_long else beat
+
+    async def _state(self, page: Page) -> None:
+        if not page.said and not page.steps:
+            return
+        self._announce(await self._store.say(page.said, frames=page.frames, moves=page.moves, steps=page.steps))
+
+    def _page(self) -> Page:
+        return Page(self._device, self._clock.now())
+
+    def _now(self) -> float:
+        return self._clock.now().monotonic
+
+
+def _revert_to(order: Order) -> tuple[Operation, int]:
+    operation = order.revert_to[0]
+    return operation, 0 if operation is Operation.RELEASE else order.revert_watts

@@ -1,0 +1,128 @@
+"""Receipts of one device's turn: what is stated, and what changes with it, in one commit. Pure.
+
+`before` is the power measured before; `read back` is the commanded value as the device shows it (phases command and
+lease), or the power measured (phases effect, revert and restart). `asked` is the order's value, `clamped` what the
+gate and the device made of it.
+"""
+
+from dataclasses import dataclass, field
+
+from wattseal.certs.clock import Instant
+from wattseal.certs.statement import Kind
+from wattseal.drivers.commands import Operation, Order
+from wattseal.drivers.device import DeviceState, PlannedWrites
+from wattseal.drivers.gateway.attempt import Attempt, measured_watts, shown_watts
+from wattseal.drivers.gateway.rows import CommandState, StepState
+from wattseal.drivers.gateway.testifying import Frames, Said, frames_of
+from wattseal.drivers.modbus.exchange import Exchange
+from wattseal.drivers.testimony import Phase, Receipt, Result
+
+
+@dataclass(slots=True)
+class Live:
+    """A command on its device. `watts` are what the gate allowed; `rule` is what clamped them, if anything did.
+
+    `effect_at`: monotonic time at which the effect is to be measured. `restored`: found again after a restart.
+    `complained`: the reason last stated for a revert that does not succeed.
+    """
+
+    digest: bytes
+    order: Order
+    watts: int
+    rule: str | None = None
+    planned: PlannedWrites | None = None
+    heartbeats: int = 0
+    effect_at: float | None = None
+    restored: bool = False
+    complained: str | None = None
+
+    @property
+    def is_release(self) -> bool:
+        """Whether it only undoes."""
+        return self.order.operation is Operation.RELEASE
+
+
+@dataclass(slots=True)
+class Page:
+    """Receipts about `device` made at `at`, and the rows that change with them."""
+
+    device: str
+    at: Instant
+    said: list[Said] = field(default_factory=list)
+    moves: list[tuple[bytes, CommandState]] = field(default_factory=list)
+    steps: list[tuple[bytes, Phase, int, int, StepState]] = field(default_factory=list)
+    frames: Frames | None = None
+
+    def superseded(self, live: Live) -> None:
+        """Another command takes the device over."""
+        self._receipt(live, Phase.LEASE, Result.SUPERSEDED, "superseded", (None, None))
+        self.moves.append((live.digest, CommandState.ENDED))
+
+    def attempted(self, live: Live, attempt: Attempt, phase: Phase, result: Result, reason: str) -> None:
+        """An attempt was made; `applied at` stands where the device showed what was planned."""
+        show = shown_watts(attempt.after, live.order.operation) if phase is Phase.COMMAND else None
+        read_back = measured_watts(attempt.after) if phase is not Phase.COMMAND or live.is_release else show
+        self._receipt(
+            live,
+            phase,
+            result,
+            reason,
+            (measured_watts(attempt.before), read_back),
+            attempt.exchanges,
+            applied_at_ms=attempt.written_at_ms if attempt.applied else None,
+        )
+
+    def frames_sent(self, live: Live, attempt: Attempt, phase: Phase) -> None:
+        """What became of the attempt's frames."""
+        self.steps += [
+            (live.digest, phase, attempt.number, number, state)
+            for number, state in enumerate(attempt.states)
+            if state is not StepState.PLANNED
+        ]
+
+    def observed(
+        self,
+        live: Live,
+        phase: Phase,
+        result: Result,
+        reason: str,
+        state: DeviceState | None = None,
+        *,
+        effective: bool | None = None,
+    ) -> None:
+        """The device was looked at, or could not be."""
+        seen = shown_watts(state, live.order.operation) if phase is Phase.LEASE else measured_watts(state)
+        exchanges = () if state is None else state.exchanges
+        self._receipt(live, phase, result, reason, (None, seen), exchanges, effective=effective)
+
+    def _receipt(
+        self,
+        live: Live,
+        phase: Phase,
+        result: Result,
+        reason: str,
+        watts: tuple[int | None, int | None],
+        exchanges: tuple[Exchange, ...] = (),
+        *,
+        applied_at_ms: int | None = None,
+        effective: bool | None = None,
+    ) -> None:
+        frames = frames_of(exchanges) if exchanges else None
+        self.frames = frames or self.frames
+        receipt = Receipt(
+            self.device,
+            phase,
+            result,
+            reason,
+            watts[0],
+            live.order.watts,
+            live.watts if live.planned is None else live.planned.clamped_watts,
+            watts[1],
+            applied_at_ms,
+            None if frames is None else frames.digest,
+            live.heartbeats,
+            str(self.at.quality),
+            effective,
+        )
+        live.heartbeats = 0
+        self.said.append(Said(Kind.RECEIPT, self.device, receipt.encode(), (live.digest,), self.at))

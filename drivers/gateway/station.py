@@ -1,0 +1,81 @@
+"""One device of the inventory as the gateway meets it: who it must be is checked before anything is believed.
+
+After the first connect and after every loss of the connection the device is asked again who it is; one that is not the
+pinned one gets no orders and gives no readings. Knows nothing of commands, seals or leases.
+"""
+
+from collections.abc import Callable
+
+from wattseal.certs.errors import PeerError
+from wattseal.drivers.device import Capabilities, Device, DeviceState, Identity, LayoutError, Scope, WriteStep
+from wattseal.drivers.manifest_sections import InventoryRow
+from wattseal.drivers.modbus.exchange import DeviceExceptionError, Exchange, LinkError
+
+
+class IdentityError(PeerError):
+    """Another device answers than the one the owner pinned (`identity_mismatch`)."""
+
+
+FAULTS = (LinkError, LayoutError, IdentityError)
+
+
+class Station:
+    """A device that is asked for its identity and its capabilities when they may have changed.
+
+    `connected` says whether the connection on which it was last asked still stands.
+    """
+
+    def __init__(self, row: InventoryRow, device: Device, connected: Callable[[], bool] = lambda: True) -> None:
+        self.row = row
+        self.device = device
+        self._connected = connected
+        self._capabilities: Capabilities | None = None
+        self.fault: str | None = None
+
+    async def ready(self) -> Capabilities:
+        """What the pinned device can do. Raises one of `FAULTS`."""
+        if self._capabilities is not None and self._connected():
+            return self._capabilities
+        self._capabilities = None
+        try:
+            _require_pinned(self.row, await self.device.identify())
+            self._capabilities = await self.device.capabilities()
+        except FAULTS as fault:
+            self._note(fault)
+            raise
+        return self._capabilities
+
+    async def read(self, scope: Scope) -> DeviceState:
+        """One picture of the pinned device. Raises one of `FAULTS`."""
+        capabilities = await self.ready()
+        try:
+            state = await self.device.read_state(capabilities, scope)
+        except FAULTS as fault:
+            self._note(fault)
+            raise
+        self.fault = None
+        return state
+
+    async def write(self, step: WriteStep) -> Exchange:
+        """Send one frame, once. Raises `LinkError`."""
+        try:
+            return await self.device.write(step)
+        except LinkError as fault:
+            self._note(fault)
+            raise
+
+    def _note(self, fault: LinkError | LayoutError | IdentityError) -> None:
+        """A device that answered with an exception is there, and is the same."""
+        if isinstance(fault, DeviceExceptionError):
+            return
+        self.fault = fault.reason
+        self._capabilities = None
+
+
+def _require_pinned(row: InventoryRow, identity: Identity) -> None:
+    found = f"{identity.maker}|{identity.model}|{identity.serial}"
+    if row.identity and found != row.identity:
+        raise IdentityError(
+            "identity_mismatch",
+            f"{row.device} should be {row.identity}, but {found} answers; look at the wiring, or sign a new manifest.",
+        )
