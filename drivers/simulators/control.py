@@ -197,7 +197,7 @@ class ControlClient:
             line = await self._reader.readuntil(b"\n")
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             raise WorldError("control_gone", "The simulator closed its control door; is it still running?") from error
-        answer = msgspec.json.decode(line, type=dict[str, Truth])
+        answer: dict[str, Truth] = msgspec.json.decode(line)
         if answer.pop("ok") is not True:
             raise MisuseError(str(answer["error"]), str(answer["message"]))
         return answer

@@ -26,7 +26,7 @@ class FaultKind(StrEnum):
     WRONG_TRANSACTION = "wrong_transaction"
     """The right answer under another transaction id."""
     DROP = "drop"
-    """The connection is reset instead of an answer."""
+    """The connection is closed instead of an answer."""
     IGNORE = "ignore"
     """A write is acknowledged and has no effect; reads are not touched."""
     HALF_FRAME = "half_frame"

@@ -10,7 +10,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class LoopbackListener:
-    """Runs `serve` for each connection and resets the connection when it returns.
+    """Runs `serve` for each connection and closes the connection when it returns.
 
     A connection that fails by its peer's doing (ConnectionError, PeerError) just ends. Any other error is the
     simulator's own: it ends `failed`, because a device that cannot be trusted must stop, not go on.
@@ -29,11 +29,11 @@ class LoopbackListener:
         try:
             self._server = await asyncio.start_server(self._connected, LOOPBACK, port, limit=self._line_bytes)
         except (OSError, OverflowError) as error:
-            raise WorldError("port_taken", f"TCP port {port} on {LOOPBACK} cannot be opened: {error}.") from error
+            raise WorldError("port_taken", f"TCP port {port} on {LOOPBACK} cannot be opened: {error}") from error
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop listening and reset every connection."""
+        """Stop listening and close every connection."""
         if self._server is not None:
             self._server.close()
         for task in tuple(self._connections):

@@ -28,7 +28,7 @@ from wattseal.drivers.simulators.write_log import WriteLog, WriteRecord
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Bytes to send after a delay; with `drop` the connection is reset instead."""
+    """Bytes to send after a delay; with `drop` the connection is closed instead."""
 
     data: bytes = b""
     delay_seconds: float = 0.0

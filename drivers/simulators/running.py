@@ -11,7 +11,7 @@ from wattseal.drivers.simulators.clock import Clock, SystemClock
 from wattseal.drivers.simulators.control import LONGEST_LINE_BYTES, Control, ControlDoor
 from wattseal.drivers.simulators.device import Device
 from wattseal.drivers.simulators.loopback import LoopbackListener
-from wattseal.drivers.simulators.modbus_server import ModbusConversation
+from wattseal.drivers.simulators.modbus_server import ModbusServer
 from wattseal.drivers.simulators.responder import Responder
 from wattseal.drivers.simulators.write_log import WriteLog
 
@@ -51,7 +51,7 @@ async def running_device(
     responder = Responder(device, clock, log)
     control = Control(device, responder)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    server = LoopbackListener(ModbusConversation(responder).serve, failed)
+    server = ModbusServer(responder, failed)
     door = LoopbackListener(ControlDoor(control).serve, failed, line_bytes=LONGEST_LINE_BYTES)
     log.open()
     try:
