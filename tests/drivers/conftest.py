@@ -156,7 +156,7 @@ class GateWorld:
     def release(self, **changes: Any) -> Order:
         return self.order(**{"operation": Operation.RELEASE, "value": 0, "hold_seconds": 0} | changes)
 
-    def decision_body(self, order: Order, **changes: Any) -> Decision:
+    def decision_body(self, order: Order, /, **changes: Any) -> Decision:
         """What the policy role would say of that order, when it allows it."""
         principal = changes.pop("principal", Name("Utility", "grid"))
         asked: dict[str, Any] = {
@@ -175,7 +175,7 @@ class GateWorld:
         )
         return replace(body, **{"allowed": True} | changes)
 
-    def ancestry(self, order: Order, **decision: Any) -> tuple[Statement, ...]:
+    def ancestry(self, order: Order, /, **decision: Any) -> tuple[Statement, ...]:
         """Ingress, intent, facts, decision."""
         ingress = self.seal(Kind.INGRESS, cbor.encode({1: "a poll answer"}))
         intent = self.seal(Kind.INTENT, cbor.encode({1: "an event"}), [ingress])
@@ -196,7 +196,7 @@ class GateWorld:
     def hail(self, **changes: Any) -> Statement:
         return self.seal(Kind.HAIL, Hail(bytes(16), 0).encode(), **changes)
 
-    def introduce(self, order: Order, **decision: Any) -> Statement:
+    def introduce(self, order: Order, /, **decision: Any) -> Statement:
         """Send the whole ancestry of an order; the decision is handed back."""
         said = self.ancestry(order, **decision)
         for one in said:
