@@ -5,7 +5,6 @@ field changes them. Text, integers, lists and null only.
 """
 
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
 from hashlib import sha256
 
 from wattseal.certs import cbor
@@ -18,7 +17,6 @@ def encode(profile: Profile) -> bytes:
     return cbor.encode(_plain(profile))
 
 
-@lru_cache(maxsize=256)
 def digest(profile: Profile) -> bytes:
     """SHA-256 of `encode(profile)`, 32 bytes."""
     return sha256(encode(profile)).digest()

@@ -32,11 +32,12 @@ class ProfiledDevice:
         self._link = link
         self._unit = profile.transport.unit if unit is None else unit
         self._layout: Layout | None = None
+        self._digest = canonical.digest(profile)
 
     @property
     def profile_digest(self) -> bytes:
         """SHA-256 of the profile's canonical form."""
-        return canonical.digest(self._profile)
+        return self._digest
 
     async def identify(self) -> Identity:
         """Who the device says it is. Raises `LayoutError` (`model_missing`, `identity_mismatch`)."""

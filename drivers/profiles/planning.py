@@ -125,8 +125,11 @@ class _Filler:
     """Fills a command's frames for one wish: which words go where, and what must read back."""
 
     def __init__(self, profile: Profile, capabilities: Capabilities, setpoint: int, timer: int) -> None:
-        self._profile = profile
+        self._points = {point.name: point for point in profile.points}
+        self._scales = dict(capabilities.layout.scales)
+        self._kept = dict(capabilities.layout.kept)
         self._capabilities = capabilities
+        self._placed: dict[int, tuple[int, Decoder]] = {}
         self._setpoint = setpoint
         self._timer = timer
 
@@ -143,7 +146,7 @@ class _Filler:
         expected: dict[str, Expectation] = {}
         for write in (write for frame in frames for write in frame.writes):
             if write.fill is not Fill.KEEP:
-                point = self._profile.point(write.point)
+                point = self._points[write.point]
                 exponent = 0 if write.fill is Fill.TIMER else self._known_exponent(point)
                 expected[write.point] = Expectation(write.point, self._mantissa(write) * point.sign, exponent)
         return tuple(expected.values())
@@ -152,9 +155,9 @@ class _Filler:
         runs: list[tuple[int, int, tuple[int, ...]]] = []
         bridge: tuple[int, ...] = ()
         for write in frame.writes:
-            unit, address = self._address(self._profile.point(write.point))
+            unit, address = self._address(self._points[write.point])
             if write.fill is Fill.KEEP:
-                bridge += self._kept(write.point)
+                bridge += self._kept.get(write.point, ())
                 continue
             words = self._words(write)
             if runs and runs[-1][0] == unit and runs[-1][1] + len(runs[-1][2]) + len(bridge) == address:
@@ -165,11 +168,11 @@ class _Filler:
         return runs
 
     def _words(self, write: Write) -> tuple[int, ...]:
-        place, mantissa = self._profile.point(write.point).place, self._mantissa(write)
+        place, mantissa = self._points[write.point].place, self._mantissa(write)
         if not isinstance(place, ModelPoint):
             return words_for(place, mantissa)
         try:
-            return self._decoder(place.model).encode(place.name, Scaled(mantissa, 0))
+            return self._model(place.model)[1].encode(place.name, Scaled(mantissa, 0))
         except ModelError as error:
             raise UnsupportedError("wish_malformed", f"{mantissa} cannot be written to {place.name}.") from error
 
@@ -185,25 +188,24 @@ class _Filler:
             case _:
                 return write.value
 
-    def _kept(self, name: str) -> tuple[int, ...]:
-        return next((words for known, words in self._capabilities.layout.kept if known == name), ())
-
     def _known_exponent(self, point: Point) -> int:
         if not isinstance(point.place, ModelPoint):
             return point.place.exponent
-        return next((known for name, known in self._capabilities.layout.scales if name == point.name), 0)
+        return self._scales.get(point.name, 0)
 
     def _address(self, point: Point) -> tuple[int, int]:
-        layout = self._capabilities.layout
+        unit = self._capabilities.layout.unit
         if not isinstance(point.place, ModelPoint):
-            return (layout.unit if point.place.unit is None else point.place.unit), point.place.address
-        place = place_of(layout, point.place.model)
-        if place is None:
-            raise LayoutError("model_missing", f"The device has no SunSpec model {point.place.model}.")
-        return layout.unit, place.address + self._decoder(place.model).point(point.place.name).offset
+            return (unit if point.place.unit is None else point.place.unit), point.place.address
+        start, decoder = self._model(point.place.model)
+        return unit, start + decoder.point(point.place.name).offset
 
-    def _decoder(self, model: int) -> Decoder:
-        place = place_of(self._capabilities.layout, model)
-        if place is None:
-            raise LayoutError("model_missing", f"The device has no SunSpec model {model}.")
-        return decoder_of(place.model, place.length)
+    def _model(self, model: int) -> tuple[int, Decoder]:
+        """Where a model begins on this device, and its decoder."""
+        found = self._placed.get(model)
+        if found is None:
+            place = place_of(self._capabilities.layout, model)
+            if place is None:
+                raise LayoutError("model_missing", f"The device has no SunSpec model {model}; check the profile.")
+            found = self._placed[model] = place.address, decoder_of(place.model, place.length)
+        return found

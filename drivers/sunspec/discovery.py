@@ -13,6 +13,7 @@ A lost connection or a silent device in mid-walk is no finding about the map: th
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from wattseal.certs.errors import PeerError
@@ -120,6 +121,7 @@ async def read_model(
     return ModelRead(place, _without(block, refused), refused, tuple(reader.exchanges))
 
 
+@lru_cache(maxsize=256)
 def reads_for(decoder: Decoder, offset: int, end: int) -> tuple[tuple[int, int], ...]:
     """Cut registers `offset` to `end` into runs (offset, registers) of at most 125 that split no point."""
     runs, start, reach = list[tuple[int, int]](), offset, offset
@@ -171,7 +173,7 @@ class _Reader:
         self._link = link
         self._unit = unit
         self._address = address
-        self._cuts = [point.offset for point in decoder.points]
+        self._decoder = decoder
         self.exchanges: list[Exchange] = []
         self.refused: list[tuple[int, int]] = []
 
@@ -190,7 +192,7 @@ class _Reader:
 
     def _cut(self, start: int, size: int) -> int | None:
         """The point boundary nearest the middle, or None when the run is one point."""
-        inside = [cut for cut in self._cuts if start < cut < start + size]
+        inside = [point.offset for point in self._decoder.points if start < point.offset < start + size]
         return min(inside, key=lambda cut: abs(2 * cut - 2 * start - size), default=None)
 
 
