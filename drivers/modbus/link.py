@@ -52,8 +52,8 @@ class LinkSettings:
     """Where the endpoint is and how it wants to be treated; times in seconds.
 
     `connect_delay`: pause between connect and first request. `gap`: least pause between an answer and the next
-    request. The back-off starts at `backoff_first` and doubles to `backoff_most`; each wait is drawn from its upper
-    half.
+    request; `write_gap`: the same between two writes. The back-off starts at `backoff_first` and doubles to
+    `backoff_most`; each wait is drawn from its upper half.
     """
 
     host: str
@@ -62,6 +62,7 @@ class LinkSettings:
     connect_deadline: float = 5.0
     connect_delay: float = 0.0
     gap: float = 0.0
+    write_gap: float = 0.0
     backoff_first: float = 0.5
     backoff_most: float = 60.0
 
@@ -92,6 +93,7 @@ class ModbusLink:
         self._failures = 0
         self._next_attempt = float("-inf")
         self._next_request = float("-inf")
+        self._next_write = float("-inf")
 
     @property
     def connected(self) -> bool:
@@ -152,7 +154,8 @@ class ModbusLink:
     ) -> tuple[bytes, bytes]:
         async with self._turn:
             line = await self._ready_line()
-            await self._pause(self._next_request)
+            writing = effect is Effect.UNKNOWN
+            await self._pause(max(self._next_request, self._next_write) if writing else self._next_request)
             line.begin()
             try:
                 async with asyncio.timeout(self._settings.deadline):
@@ -179,6 +182,8 @@ class ModbusLink:
                 raise
             finally:
                 self._next_request = self._monotonic() + self._settings.gap
+                if writing:
+                    self._next_write = self._monotonic() + self._settings.write_gap
                 self._transaction = line.client.ctx.next_tid
             return line.request, line.answer
 

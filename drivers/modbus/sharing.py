@@ -31,6 +31,7 @@ def _gentlest(one: LinkSettings, other: LinkSettings) -> LinkSettings:
         connect_deadline=max(one.connect_deadline, other.connect_deadline),
         connect_delay=max(one.connect_delay, other.connect_delay),
         gap=max(one.gap, other.gap),
+        write_gap=max(one.write_gap, other.write_gap),
         backoff_first=max(one.backoff_first, other.backoff_first),
         backoff_most=max(one.backoff_most, other.backoff_most),
     )

@@ -60,7 +60,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How the device wants to be spoken to over Modbus TCP."""
+    """How the device wants to be spoken to over Modbus TCP; the link keeps the pauses.
+
+    `single_client`: it takes one connection only, so nobody else can read it beside us.
+    """
 
     port: int
     unit: int

@@ -110,4 +110,5 @@ def link_settings(profile: Profile, host: str, port: int | None = None) -> LinkS
         deadline=transport.deadline_ms / 1000,
         connect_delay=transport.connect_delay_ms / 1000,
         gap=transport.gap_ms / 1000,
+        write_gap=transport.write_interval_ms / 1000,
     )

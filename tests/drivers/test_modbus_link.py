@@ -476,6 +476,21 @@ async def test_gap_and_connect_delay_are_kept():
     await server.stop()
 
 
+async def test_writes_keep_their_own_pause():
+    """A charger's vendor wants 5 s between writes and 0.5 s between reads: reads go on in between."""
+    server = FaultServer()
+    await server.start()
+    time = VirtualTime()
+    settings = LinkSettings(HOST, server.port, gap=0.5, write_gap=5.0)
+    link = ModbusLink(settings, monotonic=time.monotonic, sleep=time.sleep)
+    await link.write(1, 1, (1,))
+    await link.read(1, 1, 1)
+    await link.write(1, 1, (2,))
+    assert time.sleeps == [0.5, 4.5]
+    await link.close()
+    await server.stop()
+
+
 async def test_one_link_per_endpoint_with_the_gentlest_wishes():
     """Two units behind one gateway share a connection (some devices take only one); the longer pauses hold."""
     made = []

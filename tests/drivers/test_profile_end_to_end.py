@@ -12,7 +12,15 @@ import pytest
 import sunspec2.modbus.client as oracle
 
 from wattseal.drivers.device import OperatingState, Operation, Quality, Scope, Wish
-from wattseal.drivers.modbus.exchange import DeadlineError, DeviceExceptionError, Effect
+from wattseal.drivers.modbus.exchange import (
+    DeadlineError,
+    DeviceExceptionError,
+    Effect,
+    LinkDownError,
+    ShortAnswerError,
+    WrongAnswerError,
+    WrongUnitError,
+)
 from wattseal.drivers.modbus.link import LinkSettings, ModbusLink
 from wattseal.drivers.profiles.alfen_eve import ALFEN_EVE
 from wattseal.drivers.profiles.interpreter import ProfiledDevice, link_settings
@@ -34,7 +42,7 @@ async def battery(log=None):
     clock = VirtualClock()
     async with running_device(lambda now: BatteryInverter(BatteryOptions(), now), clock=clock, write_log=log) as run:
         run.control.advance(30.0)  # past its start-up
-        async with ModbusLink(LinkSettings("127.0.0.1", run.port, deadline=0.5)) as link:
+        async with ModbusLink(LinkSettings("127.0.0.1", run.port, deadline=0.3)) as link:
             yield run, link, ProfiledDevice(SUNSPEC_BATTERY, link)
 
 
@@ -149,6 +157,33 @@ async def test_silent_battery_receives_a_write_once(tmp_path):
         assert caught.value.effect is Effect.UNKNOWN
         assert (await device.read_state(capabilities)).operating_state is not OperatingState.UNKNOWN
     assert len(log.read_text("utf-8").splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(FaultKind.SILENT, count=1), DeadlineError),
+        (Fault(FaultKind.SLOW, count=1, seconds=0.8), DeadlineError),
+        (Fault(FaultKind.HALF_FRAME, count=1), DeadlineError),
+        (Fault(FaultKind.SHORT, count=1), ShortAnswerError),
+        (Fault(FaultKind.WRONG_UNIT, count=1), WrongUnitError),
+        (Fault(FaultKind.WRONG_TRANSACTION, count=1), WrongAnswerError),
+        (Fault(FaultKind.DROP, count=1), LinkDownError),
+    ],
+    ids=lambda value: value.kind.value if isinstance(value, Fault) else "",
+)
+@pytest.mark.parametrize("writing", [False, True])
+async def test_every_fault_is_named_and_passes(fault, error, writing):
+    """Each of the simulator's faults once, on a read and on a write: the right error, and the next state is good."""
+    async with battery() as (run, _, device):
+        capabilities = await device.capabilities()
+        planned = device.steps_for(capabilities, Wish(Operation.SET_POWER, 1500, 60))
+        run.control.fault(fault)
+        with pytest.raises(error) as caught:
+            await (device.write(planned.steps[0]) if writing else device.read_state(capabilities))
+        assert caught.value.effect is (Effect.UNKNOWN if writing else Effect.NONE)
+        state = await device.read_state(capabilities)
+        assert state.watts.quality is Quality.GOOD
 
 
 async def test_refused_metering_leaves_the_controls_readable():
