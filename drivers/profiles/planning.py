@@ -198,7 +198,12 @@ class _Filler:
         if not isinstance(point.place, ModelPoint):
             return (unit if point.place.unit is None else point.place.unit), point.place.address
         start, decoder = self._model(point.place.model)
-        return unit, start + decoder.point(point.place.name).offset
+        laid_out = decoder.by_name.get(point.place.name)
+        if laid_out is None:
+            raise LayoutError(
+                "model_too_short", f"Model {point.place.model} of this device ends before its point {point.place.name}."
+            )
+        return unit, start + laid_out.offset
 
     def _model(self, model: int) -> tuple[int, Decoder]:
         """Where a model begins on this device, and its decoder."""

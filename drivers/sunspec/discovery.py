@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from wattseal.certs.errors import PeerError
-from wattseal.drivers.device import ModelPlace
+from wattseal.drivers.device import LayoutError, ModelPlace
 from wattseal.drivers.modbus.exchange import (
     MAX_READ_WORDS,
     DeviceExceptionError,
@@ -37,7 +36,7 @@ _LAST_ADDRESS: Final = 0xFFFF
 _ILLEGAL_ADDRESS: Final = 2
 
 
-class NotSunSpecError(PeerError):
+class NotSunSpecError(LayoutError):
     """No "SunS" at any of the three bases (`no_sunspec_map`)."""
 
 

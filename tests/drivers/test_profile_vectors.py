@@ -395,6 +395,18 @@ async def test_models_that_moved_are_noticed_and_found_again():
     assert (await device.read_state(again)).operating_state is OperatingState.RUNNING
 
 
+async def test_device_without_any_map_is_a_layout_error():
+    with pytest.raises(LayoutError, match="no_sunspec_map"):
+        await ProfiledDevice(SUNSPEC_BATTERY, Registers({})).identify()
+
+
+def test_shortened_model_is_a_layout_error():
+    """A 704 of 20 registers ends before WSetEna (22): nothing is written beyond it."""
+    layout = replace(battery().layout, models=(ModelPlace(704, AT_704, 18),))
+    with pytest.raises(LayoutError, match="model_too_short"):
+        steps_for(SUNSPEC_BATTERY, battery(layout=layout), Wish(Operation.SET_POWER, 1, 60))
+
+
 async def test_battery_without_a_model_it_needs_is_refused():
     link = battery_registers()
     link.words[1, link.address[704]] = 65000
