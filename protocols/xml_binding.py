@@ -21,6 +21,12 @@ from wattseal.protocols.xml_writing import TableOfWriters
 S = TypeVar("S", bound=msgspec.Struct)
 
 
+MOST_NOTES: Final = 32
+"""Paths cost time: a hostile document must not buy thousands of them."""
+
+_LONGEST_NAME: Final = 80
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Something legal but suspicious in a document: where, and what."""
@@ -56,7 +62,9 @@ class Binding:
             value: S = reader(element, remarks)
         except ReadError as error:
             raise BindingError(path_of(error.element), error.sentence) from error
-        return value, tuple(Note(path_of(where), text) for where, text in remarks)
+        notes = tuple(Note(path_of(where), text) for where, text in remarks[:MOST_NOTES])
+        rest = len(remarks) - MOST_NOTES
+        return value, notes if rest <= 0 else (*notes, Note(path_of(element), f"{rest} more notes are left out"))
 
     def write(self, value: msgspec.Struct, out: list[str]) -> None:
         """Appends the content of the value's element (not its tags) to `out`. Raises MisuseError for a wrong value."""
@@ -72,7 +80,7 @@ def path_of(element: Element) -> str:
     steps: list[str] = []
     current: Any = element
     while current is not None:
-        name = etree.QName(current).localname
+        name = etree.QName(current).localname[:_LONGEST_NAME]
         parent = current.getparent()
         alike = [] if parent is None else parent.findall(current.tag)
         steps.append(f"{name}[{alike.index(current) + 1}]" if len(alike) > 1 else name)

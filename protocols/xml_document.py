@@ -23,6 +23,7 @@ _DECLARATION: Final = re.compile(
     rb"(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:\"(?:yes|no)\"|'(?:yes|no)'))?[ \t\r\n]*\?>"
 )
 _ENCODINGS: Final = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
+_LONGEST_DETAIL: Final = 200
 _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff", b"+/v")
 
 
@@ -60,15 +61,17 @@ def parse_document(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Element:
     body = _checked_encoding(data)
     if b"<!DOCTYPE" in body:
         raise XmlRefusedError("dtd_forbidden", "The message has a document type declaration; send it without one.")
-    nodes = body.count(b"<") - body.count(b"</")
-    if nodes > limits.max_nodes:
+    nodes = body.count(b"<")
+    if nodes > limits.max_nodes and (nodes := nodes - body.count(b"</")) > limits.max_nodes:
         raise XmlRefusedError("too_many_nodes", f"The message has {nodes} elements; {limits.max_nodes} are read.")
     try:
         root = etree.fromstring(body, _parser())
     except etree.XMLSyntaxError as error:
         raise _syntax_refusal(error) from error
     except ValueError as error:
-        raise XmlRefusedError("malformed_xml", f"The message is not well-formed XML: {error}.") from error
+        raise XmlRefusedError(
+            "malformed_xml", f"The message is not well-formed XML: {str(error)[:_LONGEST_DETAIL]}."
+        ) from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise XmlRefusedError("dtd_forbidden", "The message has a document type declaration; send it without one.")
     if _deeper_than(limits.max_depth)(root):
@@ -87,7 +90,9 @@ def _checked_encoding(data: bytes) -> bytes:
             raise XmlRefusedError("malformed_xml", "The XML declaration is not one of XML 1.0.")
         name = declaration[1] or declaration[2]
         if name is not None and name.lower() not in _ENCODINGS:
-            raise XmlRefusedError("encoding", f"The message declares the encoding {name.decode()}; only UTF-8 is read.")
+            raise XmlRefusedError(
+                "encoding", f"The message declares the encoding {name.decode()[:_LONGEST_DETAIL]}; only UTF-8 is read."
+            )
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -113,10 +118,10 @@ def _parser() -> etree.XMLParser:
     )
 
 
-def _syntax_refusal(error: etree.XMLSyntaxError) -> XmlRefusedError:
+def _syntax_refusal(error: Exception) -> XmlRefusedError:
     if "depth" in str(error).lower():
         return XmlRefusedError("too_deep", "The message is nested deeper than the parser goes.")
-    return XmlRefusedError("malformed_xml", f"The message is not well-formed XML: {error}.")
+    return XmlRefusedError("malformed_xml", f"The message is not well-formed XML: {str(error)[:_LONGEST_DETAIL]}.")
 
 
 @lru_cache(maxsize=8)

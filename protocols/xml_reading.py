@@ -19,6 +19,7 @@ from wattseal.protocols.xml_wire import OtherContent
 Notes = list[tuple[Element, str]]
 Reader = Callable[[Element, Notes], Any]
 
+_LONGEST_NAME = 120
 _XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
@@ -119,7 +120,7 @@ def _plain(element: Element, free: frozenset[str] = frozenset()) -> None:
     """Refuses attributes, and text beside child elements."""
     for name in attribute_names(element) if element.keys() else ():
         if name not in free:
-            raise ReadError(element, f"has the attribute {name}, which is not allowed here")
+            raise ReadError(element, f"has the attribute {name[:_LONGEST_NAME]}, which is not allowed here")
     text = element.text
     if text is not None and text.strip(XML_SPACE):
         raise ReadError(element, "has text where only elements may stand")
@@ -164,12 +165,11 @@ def _only_child(
         text = element.text
         if text is not None and text.strip(XML_SPACE):
             raise ReadError(element, "has text where only elements may stand")
-        children = list(element)
-        if len(children) != 1 or children[0].tag != tag:
-            if optional and not children:
-                return None
-            raise _misfit(element, children, tag, shown)
-        child = children[0]
+        count = len(element)
+        if optional and not count:
+            return None
+        if count != 1 or (child := element[0]).tag != tag:
+            raise _misfit(element, list(element), tag, shown)
         tail = child.tail
         if tail is not None and tail.strip(XML_SPACE):
             raise ReadError(child, "is followed by text where only elements may stand")
@@ -282,11 +282,11 @@ def _attributes(element: Element, known: dict[str, FieldPlan], free: frozenset[s
             continue
         field = known.get(name)
         if field is None or field.lexical is None:
-            raise ReadError(element, f"has the attribute {name}, which is not allowed here")
+            raise ReadError(element, f"has the attribute {name[:_LONGEST_NAME]}, which is not allowed here")
         try:
             values[field.name] = field.lexical.read(element.get(name, ""))
         except LexicalError as error:
-            raise ReadError(element, f"attribute {name}: {error}") from error
+            raise ReadError(element, f"attribute {name[:_LONGEST_NAME]}: {error}") from error
     return values
 
 
@@ -294,5 +294,5 @@ def _unexpected(child: Element, slots: tuple[_Slot, ...]) -> str:
     tag = child.tag
     local = etree.QName(tag).localname
     if any(etree.QName(known).localname == local for slot in slots for known in slot.readers):
-        return f"is in the wrong namespace: {etree.QName(tag).namespace}"
+        return f"is in the wrong namespace: {str(etree.QName(tag).namespace)[:_LONGEST_NAME]}"
     return "is not known here"

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from wattseal.protocols.lexical import Lexical, LexicalError
+from wattseal.protocols.xml_document import XmlRefusedError, parse_document
 from wattseal.protocols.xml_plan import Dialect, FieldPlan, element_of, plan_of
 
 Writer = Callable[[Any, list[str]], None]
@@ -73,7 +74,7 @@ class TableOfWriters:
         if field.choice:
             return self._choice(field)
         if field.opaque:
-            return _opaque
+            return _opaque(self._dialect.qualified(names[-1]))
         if field.struct is not None:
             return self._struct(field.struct, names, field.then)
         if field.lexical is None:
@@ -141,8 +142,19 @@ def _leaf(lexical: Lexical[Any], names: list[str], then: str) -> Writer:
     return write
 
 
-def _opaque(value: Any, out: list[str]) -> None:
-    out.append(value.xml.decode("utf-8"))
+def _opaque(tag: str) -> Writer:
+    """Content that goes out as it came in; it must still be one well-formed element of that name."""
+
+    def write(value: Any, out: list[str]) -> None:
+        try:
+            found = parse_document(value.xml).tag
+        except XmlRefusedError as error:
+            raise LexicalError(error.sentence) from error
+        if found != tag:
+            raise LexicalError(f"{found} stands where {tag} must")
+        out.append(value.xml.decode("utf-8"))
+
+    return write
 
 
 def _attribute(field: FieldPlan, value: Any, out: list[str]) -> None:

@@ -161,7 +161,7 @@ def _check_bare(element: Element, allowed: frozenset[str]) -> None:
     """No attribute but the allowed ones, no text beside the children."""
     for name in attribute_names(element):
         if name not in allowed:
-            raise _EnvelopeError(element, f"has the attribute {name}", ResponseCode.COMPLIANCE_ERROR)
+            raise _EnvelopeError(element, f"has the attribute {name[:_LONGEST_ID]}", ResponseCode.COMPLIANCE_ERROR)
     for text in (element.text, *(child.tail for child in element)):
         if text is not None and text.strip(" \t\r\n"):
             raise _EnvelopeError(element, "has text where only elements may stand", ResponseCode.COMPLIANCE_ERROR)

@@ -256,3 +256,25 @@ def test_what_cannot_be_written_is_our_mistake(message: object) -> None:
     with pytest.raises(MisuseError) as caught:
         codec.encode(message)  # type: ignore[arg-type]  the wrong type is the case
     assert caught.value.reason == "unencodable_message"
+
+
+def test_a_flood_of_odd_values_buys_few_notes(openadr20b_vectors: dict[str, bytes]) -> None:
+    """Each note has a path, and a path walks among siblings: thousands would cost minutes."""
+    interval = (
+        "<ei:interval><xcal:duration><xcal:duration>P5M</xcal:duration></xcal:duration>"
+        "<ei:signalPayload><ei:payloadFloat><ei:value>1</ei:value></ei:payloadFloat></ei:signalPayload></ei:interval>"
+    )
+    data = replaced(openadr20b_vectors[TWO_EVENTS], "</strm:intervals>", interval * 5000 + "</strm:intervals>")
+    payload = codec.decode(data)
+    assert len(payload.notes) == 33
+    assert "4968 more" in payload.notes[-1].text
+
+
+@pytest.mark.parametrize("damage", ["<{}/>", "<ei:venID {}='1'/>", "<x:venID xmlns:x='{}'/>", "<{}></y>"])
+def test_long_names_do_not_swell_the_error(damage: str, openadr20b_vectors: dict[str, bytes]) -> None:
+    """The sentence goes into a log and into an answer."""
+    long = "y" * 100_000
+    data = replaced(openadr20b_vectors["poll"], "<ei:venID>ven-1</ei:venID>", damage.format(long))
+    with pytest.raises(PeerError) as caught:
+        codec.decode(data)
+    assert len(caught.value.sentence) < 700

@@ -155,7 +155,23 @@ def test_a_field_that_contradicts_its_path_is_found_when_compiled(hint: Any) -> 
         plan_of(broken(hint), DIALECT)
 
 
-def test_a_wrong_value_is_our_mistake() -> None:
+CIRCLE = Circle(radius=Decimal(1))
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        Drawing(title="", shapes=()),
+        Drawing(title="", shapes=(CIRCLE,), own=OtherContent(xml=b"<b:own")),
+        Drawing(title="", shapes=(CIRCLE,), own=OtherContent(xml=b'<own xmlns="urn:a"/>')),
+        Drawing(title="", shapes=(CIRCLE,), own=OtherContent(xml=b'<!DOCTYPE x><b:own xmlns:b="urn:b"/>')),
+        Drawing(title="", shapes=(CIRCLE,), unit="cm"),
+        Drawing(title="", shapes=(CIRCLE,), name="1n"),
+        Drawing(title="", shapes=(Colour.RED,)),  # type: ignore[arg-type]  the wrong type is the case
+        Drawing(title="", shapes=(CIRCLE,), colour="green"),  # type: ignore[arg-type]  the wrong type is the case
+    ],
+)
+def test_a_wrong_value_is_our_mistake(drawing: Drawing) -> None:
     with pytest.raises(MisuseError) as caught:
-        BINDING.write(Picture(drawing=Drawing(title="", shapes=())), [])
+        BINDING.write(Picture(drawing=drawing), [])
     assert caught.value.reason == "unencodable_message"
