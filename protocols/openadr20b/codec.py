@@ -5,6 +5,11 @@ without oadrPayload; a signature after the signed object; schemaVersion 2.0a or 
 (rule 45); times without ``Z``; odd durations; content of xcal:components. Everything else that the schema refuses is
 refused, with the path.
 
+Refused although the schema allows it: NaN, INF and numbers beyond a 32-bit float or 64 characters; durations beyond a
+hundred years and years before 1; strings beyond 16,384 characters; xsi:type; in events, a second signalPayload in an
+interval or a payload that is no payloadFloat; signalPayload in a report. Carried without being understood: Green Button
+feeds. Not checked: that a currency code is on the ISO list, that gml:id is unique.
+
 A signature is only seen here, never checked: `Payload.signed` says that one stood there, nothing more. What hangs in
 its ds:Object elements is not looked at, except that no message may hide in it.
 """
