@@ -1,0 +1,152 @@
+"""Who a certificate says somebody is: reading X.509, and the short names that two grid protocols derive from it.
+
+    OpenADR fingerprint   the last 10 bytes of SHA-256 over the DER certificate, upper hex with colons
+    LFDI                  the first 160 bits of the same hash, 40 upper hex digits (IEEE 2030.5)
+    SFDI                  its first 36 bits as a decimal number and a digit that makes the digit sum a multiple of 10
+
+All are hashes over the *whole* certificate: a renewed one has new names, and hashing the PEM text gives wrong ones. The
+OpenADR fingerprint has 80 bits only, so `sha256` is kept beside it. Nothing here says that a certificate is trusted:
+that is the chain's and the caller's matter. Knows no message of any protocol.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from wattseal.certs.errors import MisuseError, PeerError, WorldError
+
+LFDI_DIGITS: Final = 40
+_SFDI_DIGITS: Final = 9  # 36 bits
+_FINGERPRINT_BYTES: Final = 10
+_LFDI: Final = re.compile(r"[0-9A-Fa-f]{40}\Z")
+
+
+class CertificateError(PeerError):
+    """Bytes that are no X.509 certificate, or one that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerIdentity:
+    """The other end of a mutually authenticated connection, by its certificate.
+
+    `fingerprint` is OpenADR's, `sha256` the whole hash (lower hex), `subject` the name in RFC 4514 form.
+    """
+
+    fingerprint: str
+    sha256: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What one certificate says. Times are aware UTC; `key_type` reads like "EC secp256r1" or "RSA 2048"."""
+
+    subject: str
+    common_name: str | None
+    issuer: str
+    serial_number: int
+    not_before: datetime
+    not_after: datetime
+    key_type: str
+    sha256: str
+    openadr_fingerprint: str
+    lfdi: str
+    sfdi: str
+
+    @property
+    def peer(self) -> PeerIdentity:
+        """The same certificate as the peer of a connection."""
+        return PeerIdentity(self.openadr_fingerprint, self.sha256, self.subject)
+
+    def valid_at(self, now: datetime) -> bool:
+        """Whether `now` (aware) lies within the validity, both ends included."""
+        return self.not_before <= now <= self.not_after
+
+
+def describe(certificate: x509.Certificate | bytes) -> CertificateFacts:
+    """The facts of a certificate, given as such, as DER or as PEM (the first of the text).
+
+    Raises `CertificateError` (`certificate_malformed`).
+    """
+    read = certificate if isinstance(certificate, x509.Certificate) else read_certificate(certificate)
+    try:
+        der = read.public_bytes(Encoding.DER)
+        names = read.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        lfdi = lfdi_of(der)
+        return CertificateFacts(
+            subject=read.subject.rfc4514_string(),
+            common_name=str(names[0].value) if names else None,
+            issuer=read.issuer.rfc4514_string(),
+            serial_number=read.serial_number,
+            not_before=read.not_valid_before_utc,
+            not_after=read.not_valid_after_utc,
+            key_type=_key_type(read),
+            sha256=hashlib.sha256(der).hexdigest(),
+            openadr_fingerprint=openadr_fingerprint_of(der),
+            lfdi=lfdi,
+            sfdi=sfdi_of(lfdi),
+        )
+    except ValueError as error:
+        raise CertificateError("certificate_malformed", f"The certificate cannot be read: {error}.") from error
+
+
+def describe_file(path: Path) -> CertificateFacts:
+    """The facts of the first certificate in a file. Raises WorldError (`certificate_unreadable`) besides."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WorldError("certificate_unreadable", f"Cannot read {path}: {error.strerror}.") from error
+    return describe(content)
+
+
+def read_certificate(data: bytes) -> x509.Certificate:
+    """A certificate from DER or PEM. Raises `CertificateError` (`certificate_malformed`)."""
+    try:
+        if data.lstrip().startswith(b"-----BEGIN") or b"-----BEGIN CERTIFICATE-----" in data:
+            return x509.load_pem_x509_certificate(data)
+        return x509.load_der_x509_certificate(data)
+    except (ValueError, TypeError) as error:
+        raise CertificateError("certificate_malformed", "These bytes are no X.509 certificate.") from error
+
+
+def openadr_fingerprint_of(der: bytes) -> str:
+    """OpenADR's name of a DER certificate: ten bytes in upper hex with colons."""
+    return hashlib.sha256(der).digest()[-_FINGERPRINT_BYTES:].hex(":").upper()
+
+
+def lfdi_of(der: bytes) -> str:
+    """IEEE 2030.5's long name of a DER certificate: 40 upper hex digits."""
+    return hashlib.sha256(der).hexdigest()[:LFDI_DIGITS].upper()
+
+
+def sfdi_of(lfdi: str) -> str:
+    """IEEE 2030.5's short name that belongs to a long one: decimal digits, the last one a check digit.
+
+    Raises MisuseError (`lfdi_malformed`) for anything but 40 hex digits.
+    """
+    if not _LFDI.match(lfdi):
+        raise MisuseError("lfdi_malformed", f"{lfdi[:60]!r} is no LFDI: it has 40 hexadecimal digits.")
+    digits = str(int(lfdi[:_SFDI_DIGITS], 16))
+    check = -sum(map(int, digits)) % 10
+    return f"{digits}{check}"
+
+
+def _key_type(certificate: x509.Certificate) -> str:
+    key = certificate.public_key()
+    match key:
+        case ec.EllipticCurvePublicKey():
+            return f"EC {key.curve.name}"
+        case rsa.RSAPublicKey() | dsa.DSAPublicKey():
+            return f"{'RSA' if isinstance(key, rsa.RSAPublicKey) else 'DSA'} {key.key_size}"
+        case ed25519.Ed25519PublicKey():
+            return "Ed25519"
+        case ed448.Ed448PublicKey():
+            return "Ed448"
+    return type(key).__name__
