@@ -99,6 +99,12 @@ class Box:
             self.read(self.trust_directory / "manifest.cose"),
         )
 
+    def trusts(self) -> tuple[Trust, ...]:
+        """Every manifest that was signed here, oldest first, each with root record and mandates."""
+        now = self.trust()
+        older = sorted((self.trust_directory / "history").glob("manifest-*.cose"))
+        return tuple(Trust(now.root_record, now.mandates, self.read(path)) for path in older)
+
     def pinned_root(self) -> str:
         """The root digest that this box was made with."""
         return self.read(self.trust_directory / "root.hex").decode().strip()

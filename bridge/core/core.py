@@ -10,6 +10,7 @@ policy lets no order raise power.
 """
 
 import asyncio
+import contextlib
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -120,11 +121,21 @@ class Core:
             self._want_retries(now)
             await self._carry_out(Deed(), now)
 
-    def look_again_at(self) -> int | None:
-        """Unix seconds at which a look may order something, or None while nothing is known to come."""
-        now = self._estate.clock.now().unix
-        edges = [next_change(self._memory.events.values(), now), *self._retry_at.values()]
-        return min((edge for edge in edges if edge is not None), default=None)
+    def seconds_to_next_look(self, most: float) -> float:
+        """How long until a look may order something, at most `most` (drift and retries want a look now and then)."""
+        now = self._estate.clock.now()
+        edges = [next_change(self._memory.events.values(), now.unix), *self._retry_at.values()]
+        nearest = min((edge for edge in edges if edge is not None), default=None)
+        return most if nearest is None else min(most, max(0.0, nearest - now.unix_ms / 1000))
+
+    async def recover_storage(self) -> None:
+        """Takes the reserved space back, once there is room again; then orders may raise power again."""
+        if not self._memory.storage_low:
+            return
+        with contextlib.suppress(StorageFullError):
+            await self._estate.store.restore_reserve()
+            self._memory.storage_low = False
+            self.changed.set()
 
     async def attach(self, line: GatewayLine) -> None:
         """A gateway is connected: hail it. Until its hello comes, nothing is ordered."""

@@ -197,7 +197,7 @@ def _tls(table: Table) -> UtilityTls | None:
 
 
 def _url(table: Table, tls: UtilityTls | None, insecure: str) -> str:
-    url = table.text("url", "The base URL of the VTN, up to and without /EiEvent.")
+    url = table.text("url", "The address of the VTN, without /OpenADR2.")
     parts = urlsplit(url)
     if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
         table.wrong("url", f"is {url!r}", "Write http://... or https://... with a host.")

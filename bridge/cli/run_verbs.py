@@ -1,0 +1,60 @@
+"""Verbs of a running box: run, status, doctor."""
+
+import asyncio
+import sys
+
+import typer
+
+from wattseal.bridge.cli.options import Directory, Json, put, tell
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds these verbs."""
+    app.command("run")(run)
+    app.command("status")(status)
+    app.command("doctor")(doctor)
+
+
+def run(directory: Directory, json_out: Json = False) -> None:
+    """Run the bridge: the gateway and the core, each a process of its own. SIGTERM ends it."""
+    from wattseal.bridge.supervisor import children_of, stop_on_signals, supervise
+
+    def ready(listens: object) -> None:
+        if json_out:
+            put({"ready": True, "listen": listens})
+        else:
+            tell(f"Running; {listens}. `wattseal status {directory}` tells what is in force.")
+
+    async def main() -> None:
+        await supervise(children_of(directory), stop_on_signals(), ready)
+
+    asyncio.run(main())
+
+
+def status(directory: Directory, json_out: Json = False) -> None:
+    """What is in force and why: events, orders, devices."""
+    from wattseal.bridge.core.local_api import ask
+    from wattseal.bridge.status_text import lines
+    from wattseal.certs.box import Box
+
+    answer = asyncio.run(ask(Box(directory).local_socket, "status"))
+    if json_out:
+        put(answer)
+        return
+    for line in lines(answer):
+        typer.echo(line)
+
+
+def doctor(directory: Directory, json_out: Json = False) -> None:
+    """What is wrong, in sentences, each with its mend. Exit 1 if anything is."""
+    from wattseal.bridge.doctor import examine
+
+    findings = examine(directory)
+    if json_out:
+        put({"findings": [{"reason": f.reason, "sentence": f.sentence, "bad": f.bad} for f in findings]})
+    else:
+        for finding in findings:
+            typer.echo(f"{'BAD ' if finding.bad else 'note'}  {finding.sentence}")
+        if not any(finding.bad for finding in findings):
+            typer.echo("Nothing is wrong.")
+    sys.exit(1 if any(finding.bad for finding in findings) else 0)

@@ -1,0 +1,39 @@
+"""`wattseal simulate`: any simulator alone, on loopback, until it is ended."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+simulate = typer.Typer(help="Any simulator alone, on loopback.", no_args_is_help=True)
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds these verbs."""
+    app.add_typer(simulate, name="simulate")
+
+
+@simulate.command("device", context_settings=_PASS_ON)
+def device(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="battery or charger", show_default=False)],
+) -> None:
+    """A device with physics on a Modbus TCP port; further options (--port 0 --json ...) go to it: see `-- --help`."""
+    from wattseal.drivers.simulators.command import main
+
+    sys.exit(main([name, *context.args]))
+
+
+@simulate.command("utility", context_settings=_PASS_ON)
+def utility(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="openadr-2.0b", show_default=False)] = "openadr-2.0b",
+) -> None:
+    """A utility's server; further options (--port 0 --json ...) go to it."""
+    from wattseal.certs.errors import MisuseError
+    from wattseal.protocols.openadr20b.vtn.command import main
+
+    if name != "openadr-2.0b":
+        raise MisuseError("dialect_unknown", f"{name!r} is no dialect that this release simulates: openadr-2.0b.")
+    sys.exit(main(context.args))

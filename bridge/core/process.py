@@ -1,0 +1,161 @@
+"""The core as a process: utilities on one side, the gateway on the other, one task group, opened here and nowhere else.
+
+Run as `python -m wattseal.bridge.core.process DIR`, usually by the supervisor. Holds the keys of ingress, core, policy
+and issuer; the gateway's and the log's are not opened here.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from wattseal.bridge import journal
+from wattseal.bridge.cli.options import put, tell
+from wattseal.bridge.core.core import Core, Estate
+from wattseal.bridge.core.deed import Deed
+from wattseal.bridge.core.line import GatewayLine
+from wattseal.bridge.core.local_api import local_door
+from wattseal.bridge.core.opening import TIME_FLOOR, open_estate
+from wattseal.bridge.core.status import status
+from wattseal.bridge.supervisor import stop_on_signals
+from wattseal.bridge.utility_line import UtilityLine
+from wattseal.certs import ledger
+from wattseal.certs.box import Box
+from wattseal.certs.clock import ClockQuality, SystemTime
+from wattseal.certs.errors import PeerError, WattsealError, WorldError
+from wattseal.certs.statement_stream import open_stream
+from wattseal.certs.storage import StorageFullError
+
+_RECONNECT_SECONDS: Final = 0.5
+_LONGEST_WAIT_SECONDS: Final = 5.0
+_KEEP_SECONDS: Final = 60.0
+_SAMPLES_KEPT_MS: Final = 7 * 86_400_000
+_log = structlog.get_logger("core")
+
+
+@asynccontextmanager
+async def running_core(box: Box, estate: Estate, core: Core) -> AsyncIterator[None]:
+    """Everything that a core does, as long as the context is open."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_gateway(box, estate, core)), group.create_task(_orders(core))]
+        tasks += [group.create_task(_renewals(estate, core)), group.create_task(_housekeeping(estate, core))]
+        for utility in estate.site.utilities:
+            tasks.append(group.create_task(UtilityLine(utility, core, estate, box.root).run()))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _gateway(box: Box, estate: Estate, core: Core) -> None:
+    """Keeps a line to the gateway; hears it until it hangs up, then tries again."""
+
+    async def find(digest: bytes) -> bytes | None:
+        entry = await estate.store.read(lambda db: ledger.entry(db, digest))
+        return None if entry is None else entry.sealed
+
+    while True:
+        try:
+            async with await open_stream(box.gateway_socket) as stream:
+                line = GatewayLine(stream, find)
+                await core.attach(line)
+                while (raw := await line.receive()) is not None:
+                    await _sheltered(core.hear(raw))
+        except (WorldError, PeerError) as error:
+            _log.info("gateway_away", reason=error.reason)
+        await core.detach()
+        await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+async def _orders(core: Core) -> None:
+    """Looks whenever something changed, or an event begins or ends."""
+    while True:
+        core.changed.clear()
+        await _sheltered(core.look())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(core.changed.wait(), core.seconds_to_next_look(_LONGEST_WAIT_SECONDS))
+
+
+async def _renewals(estate: Estate, core: Core) -> None:
+    """Keeps the standing commands alive, well within their lease."""
+    period = min(_KEEP_SECONDS, estate.site.lease_seconds / 3)
+    while True:
+        await asyncio.sleep(period)
+        await _sheltered(core.renew())
+
+
+async def _housekeeping(estate: Estate, core: Core) -> None:
+    """Marks the time floor, forgets old samples, and takes the reserve back once there is room."""
+    while True:
+        await asyncio.sleep(_KEEP_SECONDS)
+        now = estate.clock.now()
+        deed = Deed()
+        if now.quality is ClockQuality.TRUSTED:
+            estate.clock.raise_floor(now.unix)
+            deed.write(partial(journal.keep_mark, name=TIME_FLOOR, value=now.unix))
+            deed.write(partial(journal.prune_samples, before_ms=now.unix_ms - _SAMPLES_KEPT_MS))
+        await _sheltered(core.record(deed))
+        await core.recover_storage()
+
+
+async def _sheltered(work: Awaitable[object]) -> None:
+    """Awaits `work`; a full disk or a failed read is told and survived, for the next turn may go better."""
+    try:
+        await work
+    except StorageFullError as error:
+        _log.error("storage_full", sentence=error.sentence)
+    except WattsealError as error:
+        _log.error("core_turn_failed", reason=error.reason, sentence=error.sentence)
+
+
+async def serve(box: Box, *, json_out: bool, parent: int | None) -> None:
+    """Opens and runs a core until it is told to end, or its parent is gone."""
+    estate = open_estate(box, SystemTime())
+    try:
+        core = Core(estate)
+        stop = stop_on_signals()
+
+        def answer() -> Mapping[str, object]:
+            return status(core.memory, estate.site, estate.clock.now(), estate.store.read_now(ledger.size))
+
+        async with local_door(box.local_socket, {"status": answer}), running_core(box, estate, core):
+            if json_out:
+                put({"ready": True, "listen": str(box.local_socket)})
+            await _until_end(stop, parent)
+    finally:
+        estate.store.close()
+
+
+async def _until_end(stop: asyncio.Event, parent: int | None) -> None:
+    while not stop.is_set() and (parent is None or os.getppid() == parent):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 1.0)
+
+
+def main() -> int:
+    """Entry of the process; the exit codes of the command line."""
+    parser = argparse.ArgumentParser(prog="wattseal core", description="The core of a Wattseal box.")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--parent-pid", type=int, default=None)
+    asked = parser.parse_args()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        asyncio.run(serve(Box(asked.directory), json_out=asked.json, parent=asked.parent_pid))
+    except WattsealError as error:
+        tell(f"wattseal core: {error.sentence}")
+        return 3 if isinstance(error, WorldError) else 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The site file that `wattseal init` writes: complete, commented, and valid as it stands."""
+
+from typing import Final
+
+_TEXT: Final = """\
+# One site, as its owner describes it. No secret stands here. After each change: wattseal trust sign DIR
+# Signs: watts are positive when a device injects (discharges), negative when it absorbs (charges).
+
+[site]
+name = "{name}"
+lab = {lab}                     # true on a bench only: owner keys may stay, and every verdict says so
+inject_limit_watts = 10000      # what the connection may export
+absorb_limit_watts = 22000      # what the connection may import
+lease_seconds = 300             # how long an order lives without a renewal, 900 at most
+
+[[device]]
+name = "battery"
+profile = "sunspec_battery"
+link = "modbus-tcp"             # or "simulator"; decides how much a reading can prove
+address = "tcp://127.0.0.1:1502"
+unit = 1
+identity = ""                   # "maker|model|serial" once known: then nothing else is accepted there
+sampling_seconds = 10
+tolerance_watts = 50
+[device.levels]                 # what the SIMPLE levels 1 to 3 mean for this device
+level_1 = {{ operation = "set_power", watts = 0 }}
+level_2 = {{ operation = "set_power", watts = 1500 }}
+level_3 = {{ operation = "set_power", watts = 3000 }}
+[device.envelope]               # what the gate enforces, whoever asks
+min_watts = -5000
+max_watts = 5000
+soc_floor_percent = 10
+soc_ceiling_percent = 100
+
+[[device]]
+name = "charger"
+profile = "alfen_eve"
+link = "modbus-tcp"
+address = "tcp://127.0.0.1:1503"
+sampling_seconds = 10
+tolerance_watts = 250
+[device.levels]
+level_1 = {{ operation = "limit_absorb", watts = 7400 }}
+level_2 = {{ operation = "limit_absorb", watts = 4200 }}
+level_3 = {{ operation = "limit_absorb", watts = 0 }}
+[device.envelope]
+min_watts = -22000
+max_watts = 0
+
+[[utility]]
+name = "north-grid"
+dialect = "openadr-2.0b"
+url = "http://127.0.0.1:8080"     # the VTN; /OpenADR2/Simple/2.0b/... is added
+ven_name = "{name}"
+operations = ["set_power", "limit_inject", "limit_absorb"]
+ceiling_watts = 22000           # the strongest order it may give
+poll_seconds_least = 1
+# https needs both sides' certificates:
+# tls = {{ certificate = "ven.pem", key = "secret://file/ven.key", authority = "utility-ca.pem" }}
+[[utility.market_context]]
+uri = "http://north-grid.example/peak"
+programme = "peak"
+dispatch_sign = "consumption"   # what a positive LOAD_DISPATCH means here: OpenADR does not say, so you must
+[utility.resources]             # its resourceID = our device
+battery-1 = "battery"
+charger-1 = "charger"
+"""
+
+
+def template(name: str, *, lab: bool) -> bytes:
+    """The text of a new site file. `name` is made fit for a site's name."""
+    fit = "".join(char if char.isalnum() or char in "._-" else "-" for char in name.lower()).strip("._-") or "site"
+    return _TEXT.format(name=fit[:63], lab="true" if lab else "false").encode()

@@ -1,0 +1,30 @@
+"""The status document as lines for people."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def lines(status: Mapping[str, Any]) -> Iterator[str]:
+    """One line a fact, most important first."""
+    lab = " (lab)" if status["lab"] else ""
+    yield f"{status['site']}{lab} at {status['time']}, clock {status['clock']}"
+    gateway = status["gateway"]
+    yield "gateway connected" if gateway["connected"] else "gateway NOT connected: nothing can be ordered"
+    if status["storage_low"]:
+        yield "disk short: no order raises power until there is room again"
+    for wish in status["in_force"]:
+        until = wish["until"] or "further notice"
+        yield f"in force: {wish['wish']} by {wish['event']} of {wish['utility']}, {wish['since']} until {until}"
+    if not status["in_force"]:
+        yield "no event is in force: devices follow their own defaults"
+    for event in status["events"]:
+        if not event["over"]:
+            yield f"event {event['event']} v{event['version']} {event['status']}: {event['start']} to {event['end']}"
+    for name, device in status["devices"].items():
+        charge = "" if device["soc_permille"] is None else f", {device['soc_permille'] / 10:.1f} % charged"
+        order = "no order yet" if device["operation"] is None else _order(device)
+        yield f"{name}: {order}{charge}, last seen {device['last_seen'] or 'never'}"
+
+
+def _order(device: Mapping[str, Any]) -> str:
+    return f"{device['operation']} {device['watts']} W ({device['standing']})"
