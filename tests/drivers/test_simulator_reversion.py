@@ -152,6 +152,27 @@ def test_stale_timer_of_another_tool_ends_a_command() -> None:
     assert (bench.take("WSetEna"), bench.take("WSet")) == (0, 0)
 
 
+@pytest.mark.parametrize("mode", ["WSetMod", "VarSetMod", "VarSetPri"])
+def test_mode_belongs_to_its_function(mode: str) -> None:
+    """Writing a mode renews the timer like any point of its function; expiry leaves the mode alone."""
+    function = mode.removesuffix("Mod").removesuffix("Pri")
+    bench = Bench()
+    bench.put(**{f"{function}RvrtTms": 10, f"{function}Ena": 1})
+    bench.now = 8
+    bench.put(**{mode: 1})
+    assert bench.take(f"{function}RvrtRem") == 10
+    bench.now = 18
+    assert (bench.take(f"{function}Ena"), bench.take(mode)) == (0, 1)
+
+
+def test_both_setpoints_fall_back() -> None:
+    """Watts and percent each have their own fallback."""
+    bench = Bench()
+    bench.put(WSet=100, WSetRvrt=200, WSetPct=300, WSetPctRvrt=400, WSetRvrtTms=5, WSetEna=1)
+    bench.now = 5
+    assert (bench.take("WSet"), bench.take("WSetPct")) == (200, 400)
+
+
 def test_remaining_is_rounded_up() -> None:
     """A running timer never shows 0."""
     bench = Bench()
@@ -195,24 +216,39 @@ class Oracle:
                     self.values[setpoint] = self.values[fallback]
 
 
-def _value(point: str) -> st.SearchStrategy[int]:
+POINTS = {f: [name for name in OFFSETS if name.startswith(f) and not name.endswith("Rem")] for f in SETPOINTS}
+
+
+def _legal(point: str, number: int) -> int:
+    """Some number that the point takes; times are short, so that timers really run out."""
     if point.endswith("RvrtTms"):
-        return st.integers(0, 12)
+        return number % 7
     if point.endswith(("Ena", "EnaRvrt", "Ext", "Mod", "Pri")):
-        return st.integers(0, 1)
-    return st.integers(800, 1000) if point.endswith("PF") else st.integers(0, 6000)
+        return number % 2
+    return 800 + number if point.endswith("PF") else 10 * number
 
 
-WRITES = [
-    st.tuples(st.just(function), st.just(point), _value(point))
-    for function in SETPOINTS
-    for point in OFFSETS
-    if point.startswith(function) and not point.endswith("Rem") and (function != "WSet" or point in OFFSETS)
-]
-STEPS = st.lists(st.one_of(st.integers(1, 9), st.integers(1, 9), *WRITES), min_size=1, max_size=60)
+def _steps(function: int, drawn: list[tuple[int, int]]) -> list[int | tuple[str, str, int]]:
+    """Plain numbers as waits and writes: mostly to one function, now and then to another; it begins armed."""
+    names = list(SETPOINTS)
+    main, other = names[function], names[function - 1]
+    steps: list[int | tuple[str, str, int]] = [(main, f"{main}RvrtTms", 4), (main, f"{main}Ena", 1)]
+    for kind, number in drawn:
+        target = other if kind >= 90 else main
+        if kind < 35:
+            steps.append(1 + number % 5)
+        elif kind < 45:
+            steps.append((main, f"{main}Ena", 1))
+        else:
+            point = POINTS[target][kind % len(POINTS[target])]
+            steps.append((target, point, _legal(point, number)))
+    return steps
 
 
-@settings(max_examples=150, deadline=None)
+STEPS = st.builds(_steps, st.integers(0, 4), st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=25))
+
+
+@settings(max_examples=300, deadline=None)
 @given(STEPS)
 def test_timers_against_the_oracle(steps: list[int | tuple[str, str, int]]) -> None:
     """Any order of writes and waits gives the oracle's registers, also when whole waits are jumped over."""
