@@ -6,11 +6,11 @@ judged elsewhere. A frame leaves only after it is in the journal, and never twic
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from wattseal.certs.clock import TrustedClock
 from wattseal.certs.errors import WattsealError
-from wattseal.certs.storage import StorageFullError
+from wattseal.certs.storage import StorageError
 from wattseal.drivers.device import Operation, Scope, UnsupportedError, Wish
 from wattseal.drivers.gateway.attempt import Attempt, Plan, exchange_of, sent_state
 from wattseal.drivers.gateway.rows import StepState
@@ -43,9 +43,6 @@ class Aim:
     before_writing: Awaitable[object] | None = None
 
 
-Refusal: TypeAlias = "UnsupportedError | TooLateError | StorageFullError"
-
-
 class Hand:
     """Carries out attempts on one device."""
 
@@ -66,7 +63,7 @@ class Hand:
             if aim.read_first and self._shown(begun, begun) == "applied":
                 return replace(begun, after=begun.before, shown="applied", written_at_ms=self._clock.now().unix_ms)
             number = await self._store.plan(aim.command, aim.phase, plan.steps, timer_seconds=plan.main.timer_seconds)
-        except (*FAULTS, UnsupportedError, TooLateError, StorageFullError) as failure:
+        except (*FAULTS, UnsupportedError, TooLateError, StorageError) as failure:
             return replace(begun, failure=failure)
         written = await self._write(replace(begun, number=number))
         return await self._read_back(written) if written.touched else written

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from wattseal.certs.errors import PeerError
 from wattseal.drivers.device import Capabilities, Device, DeviceState, Identity, LayoutError, Scope, WriteStep
 from wattseal.drivers.manifest_sections import InventoryRow
-from wattseal.drivers.modbus.exchange import DeviceExceptionError, Exchange, LinkError
+from wattseal.drivers.modbus.exchange import DeviceExceptionError, Effect, Exchange, LinkDownError, LinkError
 
 
 class IdentityError(PeerError):
@@ -22,19 +22,21 @@ FAULTS = (LinkError, LayoutError, IdentityError)
 class Station:
     """A device that is asked for its identity and its capabilities when they may have changed.
 
-    `connected` says whether the connection on which it was last asked still stands.
+    `connection` gives the number of the link's present connection (None: there is none): what was learnt on another
+    one is not believed. `fault` is why the device cannot be used now, None while it can.
     """
 
-    def __init__(self, row: InventoryRow, device: Device, connected: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, row: InventoryRow, device: Device, connection: Callable[[], int | None] = lambda: 0) -> None:
         self.row = row
         self.device = device
-        self._connected = connected
+        self._connection = connection
+        self._learnt_on: int | None = None
         self._capabilities: Capabilities | None = None
         self.fault: str | None = None
 
     async def ready(self) -> Capabilities:
         """What the pinned device can do. Raises one of `FAULTS`."""
-        if self._capabilities is not None and self._connected():
+        if self._capabilities is not None and self._known():
             return self._capabilities
         self._capabilities = None
         try:
@@ -43,6 +45,7 @@ class Station:
         except FAULTS as fault:
             self._note(fault)
             raise
+        self._learnt_on = self._connection()
         return self._capabilities
 
     async def read(self, scope: Scope) -> DeviceState:
@@ -57,12 +60,17 @@ class Station:
         return state
 
     async def write(self, step: WriteStep) -> Exchange:
-        """Send one frame, once. Raises `LinkError`."""
+        """Send one frame, once. Raises `LinkError`; nothing is sent on a connection whose device was not asked."""
+        if not self._known():
+            raise LinkDownError("link_down", f"The connection to {self.row.device} was lost.", Effect.NONE)
         try:
             return await self.device.write(step)
         except LinkError as fault:
             self._note(fault)
             raise
+
+    def _known(self) -> bool:
+        return self._learnt_on is not None and self._learnt_on == self._connection()
 
     def _note(self, fault: LinkError | LayoutError | IdentityError) -> None:
         """A device that answered with an exception is there, and is the same."""

@@ -152,7 +152,10 @@ class GatewayStore:
         steps: Sequence[tuple[bytes, Phase, int, int, StepState]] = (),
         mark: Mark | None = None,
     ) -> tuple[Statement, ...]:
-        """Statements that must be made, in one commit with what they tell of. Raises `StorageFullError`."""
+        """Statements that must be made, in one commit with what they tell of.
+
+        Raises `StorageFullError` where even the reserve is used up; then a gap will tell how many were lost.
+        """
 
         def work(connection: sqlite3.Connection) -> tuple[Statement, ...]:
             for command, state in moves:
@@ -165,7 +168,12 @@ class GatewayStore:
                 rows.put_frames(connection, frames)
             return tuple(self._one(connection, item) for item in said)
 
-        sealed = await self._needed(work)
+        try:
+            sealed = await self._needed(work)
+        except StorageFullError:
+            for item in said:
+                self._lose(f"{item.kind}s", item.at)
+            raise
         await self._grown(len(sealed))
         return sealed
 

@@ -89,6 +89,7 @@ class ModbusLink:
         self._down = asyncio.Event()
         self._down.set()
         self._line: _Line | None = None
+        self._connections = 0
         self._transaction = 0
         self._failures = 0
         self._next_attempt = float("-inf")
@@ -99,6 +100,11 @@ class ModbusLink:
     def connected(self) -> bool:
         """Whether a connection stands that the next request would use."""
         return self._line is not None and self._line.usable
+
+    @property
+    def connection(self) -> int | None:
+        """The number of the connection that stands, None where none does: after another, another device may answer."""
+        return self._connections if self.connected else None
 
     async def read(self, unit: int, address: int, count: int, table: Table = Table.HOLDING) -> Exchange:
         """`count` registers from `address` of `unit`, exactly. Raises `LinkError`; `MisuseError` outside 1..125."""
@@ -215,6 +221,7 @@ class ModbusLink:
         self._next_attempt = float("-inf")
         line.client.ctx.next_tid = self._transaction if self._transaction < _LAST_TRANSACTION else 0
         self._line = line
+        self._connections += 1
         self._down.clear()
         await self._pause(self._monotonic() + self._settings.connect_delay)
         return line
