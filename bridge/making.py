@@ -77,10 +77,11 @@ def sign_manifest(directory: Path, *, now: int) -> Manifest:
     owner = open_signer(f"file:{box.owner / 'owner.pem'}")
     mandates = [box.read(path) for path in sorted(box.trust_directory.glob("mandate-*.cose"))]
     keys = [RoleKey(role, box.signer(role).public, now - 1, now + _YEAR_SECONDS) for role in RUNNING_ROLES]
+    version = _last_version(box, now) + 1
     sealed = manifest_of(
         owner,
         mandates=mandates,
-        version=_last_version(box, now) + 1,
+        version=version,
         issued_at=now,
         expires_at=now + _YEAR_SECONDS,
         site=site.name,
@@ -90,6 +91,7 @@ def sign_manifest(directory: Path, *, now: int) -> Manifest:
         sections=sections.encode(),
         lab=site.lab,
     )
+    write_durably(box.trust_directory / "history" / f"manifest-{version:04}.cose", sealed)
     write_durably(box.trust_directory / "manifest.cose", sealed)
     return read_manifest(box.trust(), box.pinned_root(), now)
 

@@ -3,7 +3,7 @@
 DIR/site.toml              what the integrator writes; no secret in it
 DIR/owner/                 root.pem, owner.pem: to be taken away after signing
 DIR/box/keys/ROLE.pem      one key for each running role, mode 0600
-DIR/box/trust/             root.cbor, mandate-N.cose, manifest.cose, root.hex
+DIR/box/trust/             root.cbor, mandate-N.cose, manifest.cose, root.hex, history/manifest-NNNN.cose
 DIR/box/policy.cedar       the policy whose digest the manifest pins
 DIR/state/                 core.db, gateway.db
 DIR/run/                   unix sockets, only while it runs
@@ -79,7 +79,8 @@ class Box:
 
     def make_directories(self) -> None:
         """The directories, closed to others."""
-        for directory in (self.root / "box" / "keys", self.trust_directory, self.root / "state", self.root / "run"):
+        history = self.trust_directory / "history"
+        for directory in (self.root / "box" / "keys", history, self.root / "state", self.root / "run"):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def read(self, path: Path) -> bytes:
