@@ -12,7 +12,6 @@ from typing import Final
 
 from wattseal.certs.errors import MisuseError, WorldError
 
-
 _MISMATCHES: Final = frozenset({"KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})  # the second: another key type
 
 
