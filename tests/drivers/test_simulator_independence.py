@@ -23,7 +23,7 @@ def test_imports_nothing_of_the_driver(path: Path) -> None:
             assert node.level == 0
             modules = [str(node.module)]
         for module in modules:
-            ours = module == "wattseal.certs.errors" or module == OWN or module.startswith(f"{OWN}.")
+            ours = module in {"wattseal.certs.errors", OWN} or module.startswith(f"{OWN}.")
             assert ours or module.partition(".")[0] in sys.stdlib_module_names | FOREIGN, module
 
 

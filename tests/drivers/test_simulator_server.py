@@ -8,14 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from wattseal.certs.errors import MisuseError, PeerError
 from wattseal.drivers.simulators.battery_inverter import BatteryInverter, BatteryOptions
 from wattseal.drivers.simulators.clock import VirtualClock
-from wattseal.drivers.simulators.faults import Fault, FaultBoard, FaultKind, Scope
-from wattseal.drivers.simulators.modbus_frames import FrameReader, ModbusFault, parse_request
+from wattseal.drivers.simulators.faults import Fault, FaultKind, Scope
 from wattseal.drivers.simulators.running import RunningDevice, running_device
 
 WSET_ENA = 40277 + 22  # model 704 begins at 40277, behind "SunS", model 1 (66), 701 (153) and 702 (50)
@@ -177,39 +173,6 @@ async def test_other_protocols_are_hung_up_on(device) -> None:
         assert (await client.ask(read_pdu(40000, 1)))[2] == b"\x03\x02Su"
 
 
-@given(st.lists(st.binary(min_size=1, max_size=253), max_size=6), st.integers(1, 40))
-def test_frames_survive_any_cut(pdus: list[bytes], piece: int) -> None:
-    """Whatever the pieces, the frames that come out are those that went in."""
-    stream = b"".join(struct.pack(">HHHB", n, 0, len(pdu) + 1, 1) + pdu for n, pdu in enumerate(pdus))
-    reader, found = FrameReader(), []
-    for start in range(0, len(stream), piece):
-        found += reader.feed(stream[start : start + piece])
-    assert [(f.transaction, f.pdu) for f in found] == list(enumerate(pdus))
-    assert b"".join(f.raw for f in found) == stream
-
-
-@given(st.binary(min_size=1, max_size=253))
-def test_any_pdu_is_a_request_or_a_refusal(pdu: bytes) -> None:
-    """Only documented outcomes: nothing a peer sends raises."""
-    parsed = parse_request(pdu)
-    assert not isinstance(parsed, ModbusFault) or parsed.code in {1, 2, 3}
-
-
-@given(st.binary(max_size=40))
-def test_any_bytes_are_cut_or_refused(data: bytes) -> None:
-    first_is_legal = len(data) < 7 or (data[2:4] == b"\0\0" and 2 <= int.from_bytes(data[4:6], "big") <= 254)
-    try:
-        FrameReader().feed(data)
-    except PeerError:
-        refused = True
-    else:
-        refused = False
-    if not first_is_legal:
-        assert refused
-    elif len(data) < 15:  # too short for a second header behind the smallest first frame
-        assert not refused
-
-
 # --- faults, each really seen on the wire
 
 
@@ -234,7 +197,7 @@ async def test_silent_may_have_acted(device, log_path: Path) -> None:
 
 async def test_slow_answers_late_and_in_order(device) -> None:
     """The effect comes at once, the answer late; what was sent behind it waits."""
-    device.control.fault(Fault(FaultKind.SLOW, count=1, seconds=0.15))
+    device.control.fault(Fault(FaultKind.SLOW, count=1, seconds=0.5))
     async with connected(device.port) as client:
         client.send(frame(1, write_pdu(WMAXLIM, 1)), frame(2, read_pdu(40000, 1)))
         assert await client.hears_nothing()
@@ -335,35 +298,6 @@ async def test_scope_skip_unit_and_clear(device) -> None:
             assert (await client.ask(write_pdu(WMAXLIM, 0)))[2] == b"\x90\x04"
         device.control.clear()
         assert (await client.ask(write_pdu(WMAXLIM, 0)))[2][0] == 0x10
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"count": 0},
-        {"skip": -1},
-        {"seconds": float("nan")},
-        {"seconds": -1.0},
-        {"code": 0},
-        {"code": 256},
-        {"unit": 256},
-        {"registers": 125},
-        {"address": (5, 4)},
-        {"address": (0, 65536)},
-    ],
-)
-def test_senseless_faults_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(MisuseError) as caught:
-        Fault(FaultKind.SILENT, **wrong)
-    assert caught.value.reason == "bad_fault"
-
-
-def test_oldest_fault_in_aim_is_played_first() -> None:
-    board = FaultBoard()
-    board.add(Fault(FaultKind.SILENT, scope=Scope.WRITES, count=1))
-    board.add(Fault(FaultKind.DROP, count=1))
-    taken = [board.take(1, writes=writes, first=0, last=0) for writes in (True, True, True)]
-    assert [fault.kind if fault else None for fault in taken] == [FaultKind.SILENT, FaultKind.DROP, None]
 
 
 # --- the judge
