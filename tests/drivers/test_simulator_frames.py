@@ -1,4 +1,4 @@
-"""Frames cut from any stream, PDUs parsed from any bytes, faults chosen for any request: the server's cores, no sockets."""
+"""The cores of the simulators' server: frames cut from any stream, PDUs of any bytes, faults chosen for a request."""
 
 import struct
 
