@@ -15,6 +15,9 @@ Value: TypeAlias = "int | bytes | str | bool | tuple[Value, ...] | Mapping[int, 
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 16
+_LEAST: Final = -(1 << 64)
+_MOST: Final = (1 << 64) - 1
+_PLAIN: Final = frozenset({type(None), bool, bytes, str})
 _ONE_BYTE_KEYS: Final = range(-24, 24)
 _PRIVATE_KEY_TOP: Final = -65537
 
@@ -68,30 +71,35 @@ def load(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
         raise CborError("cbor_malformed", "The bytes are not CBOR; refuse the message.") from error
 
 
-def _check(value: object) -> None:
-    if value is None or isinstance(value, bool | bytes | str):
+def _check(value: Any) -> None:
+    # Exact types first: nearly all there is, and this runs several times over every message.
+    kind = type(value)
+    if kind in _PLAIN:
         return
     if isinstance(value, int):
-        if not -(1 << 64) <= value < 1 << 64:
+        if not _LEAST <= value <= _MOST:
             raise CborError("cbor_not_permitted", "An integer lies outside 64 bits.")
         return
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         _check_keys(value)
-        for item in value.values():
+        value = value.values()
+    elif kind is not list and not isinstance(value, tuple | list):
+        if isinstance(value, bytes | str):
+            return
+        raise CborError("cbor_not_permitted", f"A {kind.__name__} may not stand in a sealed message.")
+    for item in value:
+        if type(item) not in _PLAIN:
             _check(item)
-        return
-    if isinstance(value, tuple | list):
-        for item in value:
-            _check(item)
-        return
-    raise CborError("cbor_not_permitted", f"A {type(value).__name__} may not stand in a sealed message.")
 
 
-def _check_keys(value: Mapping[object, object]) -> None:
-    if any(isinstance(key, bool) or not isinstance(key, int) for key in value):
+def _check_keys(value: Mapping[Any, object]) -> None:
+    if not value:
+        return
+    if not all(kind is int or (kind is not bool and issubclass(kind, int)) for kind in set(map(type, value))):
         raise CborError("cbor_not_permitted", "Map keys are integers in a sealed message.")
-    keys: list[int] = [key for key in value if isinstance(key, int)]
-    if all(key in _ONE_BYTE_KEYS for key in keys):
+    if min(value) in _ONE_BYTE_KEYS and max(value) in _ONE_BYTE_KEYS:
         return
-    if any(_PRIVATE_KEY_TOP < key < 0 for key in keys):
+    if any(_PRIVATE_KEY_TOP < key < 0 for key in value):
         raise CborError("cbor_not_permitted", "A small negative map key may stand only among one-byte keys.")
+    if min(value) < _LEAST or max(value) > _MOST:
+        raise CborError("cbor_not_permitted", "An integer lies outside 64 bits.")

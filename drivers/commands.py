@@ -70,11 +70,13 @@ class Order:
         return self._in_watts(self.revert_to[1])
 
     def _in_watts(self, value: int) -> int:
+        if self.unit == WATT and self.scale == 0:
+            return value
         if self.unit != WATT or abs(self.scale) > _MAX_SCALE:
             raise BodyError(
                 "order_malformed", f"An order in {self.unit} times ten to the {self.scale} is not in watts."
             )
-        watts, rest = divmod(value * 10 ** max(self.scale, 0), 10 ** max(-self.scale, 0))
+        watts, rest = divmod(value * int(10 ** max(self.scale, 0)), int(10 ** max(-self.scale, 0)))
         if rest:
             raise BodyError("order_malformed", "The order's value is not a whole number of watts.")
         return watts

@@ -12,11 +12,12 @@ from typing import Final, TypeVar
 from wattseal.certs import cbor
 from wattseal.certs.errors import MisuseError, PeerError
 from wattseal.certs.statement import Kind, Statement
-from wattseal.drivers.commands import EPOCH_BYTES
+from wattseal.drivers.commands import EPOCH_BYTES, Decision
 
 MAX_ACCEPTED: Final = 4096
 MAX_PARENTS: Final = 4096
 MAX_OWN: Final = 1024
+MAX_DECISIONS: Final = 256
 
 _Kept = TypeVar("_Kept")
 
@@ -59,6 +60,7 @@ class GateMemory:
         self._mark = mark
         self._accepted: OrderedDict[bytes, str] = OrderedDict()
         self._parents: OrderedDict[bytes, Statement] = OrderedDict()
+        self._decisions: OrderedDict[bytes, Decision] = OrderedDict()
         self._own: OrderedDict[bytes, Statement] = OrderedDict()
 
     @classmethod
@@ -114,6 +116,13 @@ class GateMemory:
         self._parents[statement.digest] = statement
         self._parents.move_to_end(statement.digest)
         _bound(self._parents, MAX_PARENTS)
+
+    def decision(self, statement: Statement) -> Decision:
+        """The body of a remembered decision; decoded once, for it is asked again with each command it allows."""
+        if statement.digest not in self._decisions:
+            self._decisions[statement.digest] = Decision.decode(statement.body)
+            _bound(self._decisions, MAX_DECISIONS)
+        return self._decisions[statement.digest]
 
     def remember_own(self, statement: Statement) -> None:
         """Keep a statement that this gateway sealed itself, apart, so that readings crowd out no intent."""

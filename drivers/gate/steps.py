@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from wattseal.certs import cose, statement
+from wattseal.certs import cbor, cose, statement
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.errors import PeerError
 from wattseal.certs.manifest import Manifest, RoleKey
@@ -53,6 +53,9 @@ SLACK_SECONDS: Final[Mapping[ClockQuality, int]] = {ClockQuality.TRUSTED: 2, Clo
 ADDRESSED: Final = frozenset({Kind.COMMAND, Kind.RENEWAL, Kind.HAIL})
 NUMBERED: Final = frozenset({Kind.COMMAND, Kind.RENEWAL})
 HEARD: Final = ADDRESSED | {Kind.INGRESS, Kind.INTENT, Kind.FACTS, Kind.DECISION, Kind.READING, Kind.HELLO}
+
+_A_DECISION: Final = frozenset({Kind.DECISION})
+_THE_FACTS: Final = frozenset({Kind.FACTS})
 
 Body: TypeAlias = Command | Renewal | Hail | Decision | None
 
@@ -128,9 +131,8 @@ def key(passage: Passage) -> None:
 def form(passage: Passage) -> None:
     """Step 3. Strict decode of envelope, header and body; all of it in canonical form."""
     passage.envelope = cose.take_apart(passage.raw)
-    passage.said = statement.read(passage.envelope)
-    read = _BODIES.get(passage.kind)
-    passage.body = None if read is None else read(passage.said.body)
+    passage.said = statement.read_outside(passage.envelope)
+    passage.body = _BODIES.get(passage.kind, _opaque)(passage.said.body)
     if isinstance(passage.body, Command):
         passage.order = Order.decode(passage.body.order)
         _require_sense(passage.body, passage.order)
@@ -254,6 +256,10 @@ _BODIES: Final[Mapping[Kind, Callable[[bytes], Body]]] = {
 }
 
 
+def _opaque(body: bytes) -> None:
+    cbor.decode(body)
+
+
 def _require_sense(command: Command, order: Order) -> None:
     _require_counts(command.sequence, command.lease_seconds)
     numbers = (order.value, order.not_before, order.hold_seconds, order.revert_to[1], order.tolerance, order.scale)
@@ -315,8 +321,8 @@ def _decision_of(passage: Passage) -> tuple[Decision, Statement]:
         raise RefusalError("parent_missing", "The command names no decision.")
     if len(named) > 1:
         raise RefusalError("parent_too_many", "A command rests on exactly one decision.")
-    found = _parent(memory, named[0], frozenset({Kind.DECISION}))
-    return Decision.decode(found.body), found
+    found = _parent(memory, named[0], _A_DECISION)
+    return memory.decision(found), found
 
 
 def _parent(memory: GateMemory, digest: bytes, permitted: frozenset[Kind]) -> Statement:
@@ -355,7 +361,7 @@ def _require_intent(passage: Passage, decided: Decision, said_by: Statement) -> 
         return
     memory = passage.ground.memory
     for digest in said_by.header.parents:
-        facts = _parent(memory, digest, frozenset({Kind.FACTS}))
+        facts = _parent(memory, digest, _THE_FACTS)
         if any(memory.parent_of_kind(named, Kind.INTENT) for named in facts.header.parents):
             return
     raise RefusalError("parent_missing", "The decision for a utility rests on no intent.")
