@@ -1,7 +1,7 @@
 """What a session tells the deck, and what the deck answers: values only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -91,7 +91,7 @@ class Registered:
 class EventsReceived:
     """A full list of events. Every change with `needs_answer` is to be answered with `answer_events`."""
 
-    raw: bytes
+    raw: bytes = field(repr=False)
     request_id: str
     changes: tuple[EventChange, ...]
 
@@ -130,8 +130,8 @@ class ReportAccepted:
     begin: int
     end: int
     rows: int
-    request_raw: bytes
-    answer_raw: bytes
+    request_raw: bytes = field(repr=False)
+    answer_raw: bytes = field(repr=False)
     code: str
 
 
@@ -143,8 +143,8 @@ class ReportRefused:
     begin: int
     end: int
     rows: int
-    request_raw: bytes
-    answer_raw: bytes
+    request_raw: bytes = field(repr=False)
+    answer_raw: bytes = field(repr=False)
     code: str
 
 
@@ -162,7 +162,7 @@ class Forgotten:
 class Deregistered:
     """The registration was ended on purpose. `changes` withdraws every event that stood."""
 
-    raw: bytes
+    raw: bytes = field(repr=False)
     by_utility: bool
     changes: tuple[EventChange, ...]
 
@@ -171,7 +171,7 @@ class Deregistered:
 class MessageRefused:
     """Something came that cannot be acted on; what was good before still stands. `raw` is empty if nothing came."""
 
-    raw: bytes
+    raw: bytes = field(repr=False)
     reason: str
     code: str
     sentence: str
