@@ -7,20 +7,23 @@ Nothing upstream can widen it. Its rules are of two kinds:
     on whether (they refuse)      device available, envelope known, operation not forbidden, revert-to inside the range,
                                   cycles, dwell: the device stays as it is.
 
-*Toward the safe side* is: release; a power that is smaller in magnitude and in the same direction, or 0; a limit that
-is lower, or set where none was. **Cycles, dwell and ramp never delay such a move.** The other rules cannot either: the
-clamps bring it nearer still to 0. A reversal is the way down to 0, which is free, and the way out, which is ramped.
+*Toward the safe side* is: release; a power that is no larger in magnitude and in the same direction, or 0; a limit that
+is no higher, or set where none was. (So the same order said again is, too.) **Cycles, dwell and ramp never delay such a
+move.** The other rules cannot either: the clamps bring it nearer still to 0. A reversal is the way down to 0, which is
+free, and the way out, which is ramped.
 
 State of charge: at or below the floor an order to discharge becomes 0 W, at or above the ceiling so does an order to
 charge; a state of charge that cannot be read counts as both. (0 W and not a refusal: a refusal would leave the device
 with the order before, which may be the worse one.)
+
+What was accepted and is not carried out yet counts as done at this moment.
 
 Site: each direction is summed by itself over the live powers that were ordered. What one device absorbs earns no room
 to inject for another: it may end at any time, and its end must never be held up.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -74,9 +77,10 @@ def judge(ask: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], mon
     """
     if ask.operation is Operation.RELEASE:
         return Ruling(0, None)
-    facts, bounds = local.get(ask.device), envelope.device(ask.device)
-    if facts is None or not facts.available:
+    known, bounds = local.get(ask.device), envelope.device(ask.device)
+    if known is None or not known.available:
         return Ruling(None, Rule.UNAVAILABLE)
+    facts = foreseen(known, monotonic)
     if bounds is None:
         return Ruling(None, Rule.UNKNOWN)
     if ask.operation in bounds.forbidden:
@@ -84,7 +88,7 @@ def judge(ask: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], mon
     if not _revert_permitted(ask.revert_to, bounds):
         return Ruling(None, Rule.REVERT)
     watts, rule = _how_far(ask, bounds, envelope, facts, local)
-    if unchanged(ask.operation, watts, facts) or toward_safe_side(ask.operation, watts, facts):
+    if toward_safe_side(ask.operation, watts, facts):
         return Ruling(watts, rule)
     return _whether(ask.operation, Ruling(watts, rule), bounds, facts, monotonic)
 
@@ -100,9 +104,21 @@ def toward_safe_side(operation: Operation, watts: int, facts: LocalFacts) -> boo
     return limit is None or watts <= limit
 
 
-def unchanged(operation: Operation, watts: int, facts: LocalFacts) -> bool:
-    """Whether the device already lives under this very order: saying it again is no change."""
-    return facts.commanded == (operation, watts)
+def foreseen(facts: LocalFacts, monotonic: float) -> LocalFacts:
+    """The facts as they will be once what is pending is done, as if that were now."""
+    for operation, watts in facts.pending:
+        commanded = None if operation is Operation.RELEASE else (operation, watts)
+        if commanded == facts.commanded:
+            continue
+        moves = operation is Operation.SET_POWER and watts != 0
+        facts = replace(
+            facts,
+            commanded=commanded,
+            last_change_at=monotonic,
+            last_direction=_sign(watts) if moves else facts.last_direction,
+            cycles_in_hour=facts.cycles_in_hour + reverses(operation, watts, facts),
+        )
+    return facts
 
 
 def reverses(operation: Operation, watts: int, facts: LocalFacts) -> bool:
@@ -126,9 +142,9 @@ def _how_far(
     caps: list[tuple[int, int, Rule]] = [(least, most, Rule.RANGE)]
     if ask.operation is Operation.SET_POWER:
         caps += _charge_caps(bounds, facts)
-        others = [_live(Operation.SET_POWER, other) or 0 for name, other in local.items() if name != ask.device]
-        inject_room = max(0, envelope.inject_limit_watts - sum(power for power in others if power > 0))
-        absorb_room = max(0, envelope.absorb_limit_watts + sum(power for power in others if power < 0))
+        others = [_ordered_powers(other) for name, other in local.items() if name != ask.device]
+        inject_room = max(0, envelope.inject_limit_watts - sum(max(powers) for powers in others))
+        absorb_room = max(0, envelope.absorb_limit_watts + sum(min(powers) for powers in others))
         caps.append((min(watts, 0), inject_room, Rule.SITE_INJECT))
         caps.append((-absorb_room, max(watts, 0), Rule.SITE_ABSORB))
     for least, most, cap_rule in caps:
@@ -192,6 +208,12 @@ def _range_of(operation: Operation, bounds: DeviceEnvelope) -> tuple[int, int]:
     if operation is Operation.LIMIT_ABSORB:
         return 0, -bounds.min_watts
     return bounds.min_watts, bounds.max_watts
+
+
+def _ordered_powers(facts: LocalFacts) -> tuple[int, ...]:
+    """0 and every power that was ordered and may be in force, or come into force, at this moment."""
+    orders = facts.pending if facts.commanded is None else (facts.commanded, *facts.pending)
+    return (0, *(watts for operation, watts in orders if operation is Operation.SET_POWER))
 
 
 def _live(operation: Operation, facts: LocalFacts) -> int | None:

@@ -19,6 +19,8 @@ class LocalFacts:
     `last_change_at`: monotonic seconds at which the commanded value last changed. `last_direction`: sign of the last
     commanded power that was not 0. `cycles_in_hour`: reversals of that direction in the last 3,600 s. `available`:
     false while the device is unreachable or taken out by site staff. `storage_low`: the box's disk is short.
+    `pending`: what was accepted and is not carried out yet, oldest first; without it a burst of commands would be
+    judged as if each were alone.
     """
 
     soc_permille: int | None = None
@@ -30,6 +32,7 @@ class LocalFacts:
     last_change_at: float | None = None
     last_direction: int = 0
     cycles_in_hour: int = 0
+    pending: tuple[tuple[Operation, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from wattseal.drivers.commands import (
     Order,
     Renewal,
 )
-from wattseal.drivers.gate.envelope import Ask, Ruling, judge, toward_safe_side, unchanged
+from wattseal.drivers.gate.envelope import Ask, Ruling, foreseen, judge, toward_safe_side
 from wattseal.drivers.gate.memory import GateMemory
 from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.manifest_sections import Sections
@@ -342,8 +342,7 @@ def _question(passage: Passage, order: Order, decided: Decision) -> Question:
     programme, test = decided.context.get(PROGRAMME), decided.context.get(TEST)
     if not isinstance(programme, str) or not isinstance(test, bool):
         raise RefusalError("decision_other_order", "The decision does not say for which programme it was taken.")
-    facts = passage.local.get(order.device, LocalFacts())
-    watts = order.watts
+    facts = foreseen(passage.local.get(order.device, LocalFacts()), passage.now.monotonic)
     return question_of(
         order,
         Name(decided.principal_type, decided.principal_id),
@@ -351,7 +350,7 @@ def _question(passage: Passage, order: Order, decided: Decision) -> Question:
         test=test,
         clock_trusted=passage.now.quality is not ClockQuality.UNTRUSTED,
         storage_low=facts.storage_low,
-        raises_power=not (toward_safe_side(order.operation, watts, facts) or unchanged(order.operation, watts, facts)),
+        raises_power=not toward_safe_side(order.operation, order.watts, facts),
     )
 
 

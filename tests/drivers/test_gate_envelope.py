@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattseal.drivers.commands import Operation
-from wattseal.drivers.gate.envelope import RAMP_CREDIT_SECONDS, Ask, Rule, judge, reverses, toward_safe_side
+from wattseal.drivers.gate.envelope import RAMP_CREDIT_SECONDS, Ask, Rule, foreseen, judge, reverses, toward_safe_side
 from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.manifest_sections import DeviceEnvelope, SiteEnvelope
 
@@ -217,6 +217,43 @@ def test_limits_are_ramped_and_held_only_upward():
     assert ruled(4000, fresh, operation=INJECT, bounds=bounds) == (4000, None)
 
 
+def test_pending_orders_of_others_take_their_room_at_once():
+    """Two commands in one burst must not both be given the whole site."""
+    local = {
+        "battery": LocalFacts(500),
+        "b": LocalFacts(500, pending=((POWER, 3000),)),
+        "c": LocalFacts(500, commanded=(POWER, 2000), pending=((POWER, 500), (RELEASE, 0))),
+    }
+    site = SiteEnvelope((OPEN,), 9000, 9000)
+    assert judge(Ask("battery", POWER, 5000), site, local, T).watts == 4000
+    assert judge(Ask("battery", POWER, -5000), site, local, T).watts == -5000
+
+
+@pytest.mark.parametrize(
+    ("pending", "watts", "expected"),
+    [
+        (((POWER, 3000),), 3001, (None, Rule.DWELL)),
+        (((POWER, 3000),), 3000, (3000, None)),
+        (((POWER, 3000),), 2500, (2500, None)),
+        (((POWER, 2000),), 2001, (2001, None)),
+        (((RELEASE, 0),), 2001, (None, Rule.DWELL)),
+        (((POWER, 3000), (POWER, 0)), 1, (None, Rule.DWELL)),
+    ],
+)
+def test_pending_orders_of_its_own_count_as_done_now(pending, watts, expected):
+    """2,000 W since long; dwell 30 s. A second order of the same burst is a second change."""
+    facts = living(2000, last_change_at=T - 100, pending=pending)
+    assert ruled(watts, facts, bounds=replace(OPEN, dwell_seconds=30)) == expected
+
+
+def test_pending_reversal_is_a_cycle_spent():
+    facts = living(2000, pending=((POWER, -2000),))
+    assert foreseen(facts, T) == replace(
+        facts, commanded=(POWER, -2000), last_change_at=T, last_direction=-1, cycles_in_hour=1
+    )
+    assert ruled(1000, facts, bounds=replace(OPEN, cycles_per_hour=1)) == (None, Rule.CYCLES)
+
+
 # --- against brute force ----------------------------------------------------------------------------------------------
 
 SMALL = st.integers(-12, 12)
@@ -304,7 +341,7 @@ def brute(ask, bounds, facts, others, inject, absorb):
         )
 
     target = near(ask.watts, far_enough)
-    if facts.commanded == (ask.operation, target) or brute_safe(ask.operation, target, facts):
+    if brute_safe(ask.operation, target, facts):
         return target
     turns = ask.operation is POWER and target * facts.last_direction < 0
     if turns and 0 < bounds.cycles_per_hour <= facts.cycles_in_hour:
