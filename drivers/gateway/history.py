@@ -41,8 +41,10 @@ class History:
             self._reversals.append(now)
         self._last_direction = direction
 
-    def facts(self, now: float, *, available: bool, storage_low: bool) -> LocalFacts:
-        """The facts at `now`."""
+    def facts(
+        self, now: float, *, available: bool, storage_low: bool, pending: tuple[tuple[Operation, int], ...] = ()
+    ) -> LocalFacts:
+        """The facts at `now`; `pending` was accepted and is not carried out yet."""
         while self._reversals and now - self._reversals[0] >= HOUR_SECONDS:
             self._reversals.popleft()
         return LocalFacts(
@@ -54,4 +56,5 @@ class History:
             last_change_at=self._last_change_at,
             last_direction=self._last_direction,
             cycles_in_hour=len(self._reversals),
+            pending=pending,
         )

@@ -40,6 +40,7 @@ class Worker:
         self.executor = Executor(bench, station, self._history)
         self.device = station.row.device
         self._queue: list[Work] = []
+        self._doing: tuple[Work, ...] = ()
         self._restored: tuple[tuple[Live, ...], float] | None = None
         self._called = asyncio.Event()
         self._sample_at = 0.0
@@ -59,9 +60,14 @@ class Worker:
         self._called.set()
 
     def facts(self, now: float) -> LocalFacts:
-        """What the gate must know of the device."""
+        """What the gate must know of the device; what waits, is found open or is being written counts already."""
+        restored = () if self._restored is None else self._restored[0]
+        lives = (*restored, *(work.live for work in (*self._doing, *self._queue)))
         return self._history.facts(
-            now, available=self._station.fault is None, storage_low=self._bench.store.storage_low
+            now,
+            available=self._station.fault is None,
+            storage_low=self._bench.store.storage_low,
+            pending=tuple((live.order.operation, live.watts) for live in lives),
         )
 
     def wake_at(self) -> float:
@@ -104,8 +110,11 @@ class Worker:
             return True
         if self._queue:
             *older_work, newest = self._queue
-            self._queue = []
-            await self.executor.carry_out(newest, older_work)
+            self._queue, self._doing = [], (newest,)
+            try:
+                await self.executor.carry_out(newest, older_work)
+            finally:
+                self._doing = ()
             return True
         match self._bench.leases.due(self.device, at.monotonic):
             case Revert() as due:
