@@ -78,7 +78,8 @@ class Attempt:
             return Result.APPLIED, "applied"
         reason = self.failure.reason if self.failure is not None else (self.shown or self.read_back_fault or "")
         if self.touched:
-            return (Result.UNREACHABLE if self.shown is None else Result.MISMATCH), reason
+            unseen = self.shown in {None, "read_back_missing"}
+            return (Result.UNREACHABLE if unseen else Result.MISMATCH), reason
         if isinstance(self.failure, LinkError) and self.failure.reason != "device_exception":
             return Result.UNREACHABLE, reason
         return Result.REFUSED, reason

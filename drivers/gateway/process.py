@@ -58,7 +58,7 @@ class Gateway:
             )
             for station in estate.stations
         }
-        self._reception = Reception(
+        self.reception = Reception(
             estate.gate,
             estate.store,
             estate.clock,
@@ -115,7 +115,7 @@ class Gateway:
     async def _listen(self, stream: StatementStream) -> None:
         try:
             while (raw := await stream.receive()) is not None:
-                await self._reception.hear(raw)
+                await self.reception.hear(raw)
         except StreamError as error:
             _log.warning("stream_refused", reason=error.reason, sentence=error.sentence)
         except StreamLostError:
@@ -133,12 +133,12 @@ class Gateway:
             at = self._clock.now()
             try:
                 self._announce(await self._estate.store.recover(at))
-                await self._reception.state_refusals(at)
+                await self.reception.state_refusals(at)
             except StorageError as error:
                 _log.error("housekeeping_failed", reason=error.reason)
 
     def _announce(self, statements: Sequence[Statement]) -> None:
-        self._reception.announce(statements)
+        self.reception.announce(statements)
 
     def _restore(self, at: Instant) -> None:
         """Hand the commands an earlier run left open to their workers."""
