@@ -12,7 +12,7 @@ consumed sequence number. When there is no room left, in this order:
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -169,7 +169,7 @@ class GatewayStore:
             return tuple(self._one(connection, item) for item in said)
 
         try:
-            sealed = await self._needed(work)
+            sealed = await self._needed(work, said[0].at if said else None)
         except StorageFullError:
             for item in said:
                 self._lose(f"{item.kind}s", item.at)
@@ -192,9 +192,9 @@ class GatewayStore:
             self._lose("readings", said.at)
             return None
         try:
-            sealed = await self._with_frames_to_spare(work)
+            sealed = await self._with_frames_to_spare(work, said.at)
         except StorageFullError:
-            await self._press(Pressure.READINGS)
+            await self._press(Pressure.READINGS, said.at)
             self._lose("readings", said.at)
             return None
         if self._pressure is not Pressure.NONE:
@@ -260,37 +260,39 @@ class GatewayStore:
         except StorageFullError:
             await self._press(Pressure.RAW_FRAMES)
 
-    async def _with_frames_to_spare(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _with_frames_to_spare(self, work: Callable[[sqlite3.Connection], T], at: Instant | None = None) -> T:
         try:
             return await self._store.commit(work)
         except StorageFullError:
-            await self._press(Pressure.RAW_FRAMES)
+            await self._press(Pressure.RAW_FRAMES, at)
             return await self._store.commit(work)
 
-    async def _needed(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _needed(self, work: Callable[[sqlite3.Connection], T], at: Instant | None = None) -> T:
         try:
-            return await self._with_frames_to_spare(work)
+            return await self._with_frames_to_spare(work, at)
         except StorageFullError:
             await self._press(Pressure.READINGS)
             return await self._store.commit(work)
 
-    async def _press(self, level: Pressure) -> None:
-        """Make room, once for each level."""
-        relief: dict[Pressure, Callable[[], Awaitable[object]]] = {
-            Pressure.RAW_FRAMES: lambda: self._store.commit(rows.drop_frames),
-            Pressure.READINGS: self._store.release_reserve,
-        }
+    async def _press(self, level: Pressure, at: Instant | None = None) -> None:
+        """Make room, once for each level. `at` dates what is given up by it."""
         async with self._relief:
             if self._pressure >= level:
                 return
             self._pressure = level
             _log.warning("storage_full", given_up=level.name.lower())
             try:
-                await relief[level]()
+                if level is Pressure.READINGS:
+                    await self._store.release_reserve()
+                    return
+                dropped = await self._store.commit(rows.drop_frames)
             except StorageFullError:
                 _log.warning("storage_full_still", level=level.name.lower())
+                return
+            if at is not None and dropped:
+                self._lose("raw_frames", at, dropped)
 
-    def _lose(self, what: str, at: Instant) -> None:
+    def _lose(self, what: str, at: Instant, count: int = 1) -> None:
         loss = self._losses.setdefault(what, _Loss(0, at.unix_ms, at.unix_ms))
-        loss.count += 1
+        loss.count += count
         loss.to_ms = max(loss.to_ms, at.unix_ms)

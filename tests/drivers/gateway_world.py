@@ -1,8 +1,8 @@
 """A whole small world around a gateway: throw-away keys, a signed box, simulated devices, and a core that is scripted.
 
 Everything is real but the utility: keys, seals, manifest, policy, sockets, register maps. Time is ours: `VirtualTime`
-is the gateway's, and the simulators' virtual clocks move with it. The core can speak in process (`World.tell`) or on the
-unix socket (`connect`).
+is the gateway's, and the simulators' virtual clocks move with it. The core can speak in process (`World.tell`) or on
+the unix socket (`connected`).
 """
 
 import asyncio
