@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, Self
 
 VTN_ID = "openleadr-vtn"
 
@@ -75,7 +75,9 @@ class Peer:
         before, self.server = self.server, self.build()
         if memory:
             for service in ("event_service", "report_service"):
-                kept = {k: v for k, v in vars(before.services[service]).items() if isinstance(v, dict) and k != "handlers"}
+                kept = {
+                    k: v for k, v in vars(before.services[service]).items() if isinstance(v, dict) and k != "handlers"
+                }
                 vars(self.server.services[service]).update(kept)
         else:
             self.vens.clear()
@@ -100,7 +102,9 @@ class Peer:
 
     def on_register_report(self, report: dict[str, Any]) -> list[Any] | None:
         points = [description["r_id"] for description in report["report_descriptions"]]
-        self.offers.append({"specifier": report["report_specifier_id"], "name": report["report_name"], "points": points})
+        self.offers.append(
+            {"specifier": report["report_specifier_id"], "name": report["report_name"], "points": points}
+        )
         if report["report_name"] != "METADATA_TELEMETRY_USAGE":
             return None  # this VTN cannot read the values of a status report
         return [(r_id, self.collector(r_id), self.sampling, self.reporting) for r_id in points]
@@ -236,7 +240,7 @@ class OpenLeadrVtn:
         self._options = ["--poll", str(poll), "--sampling", str(sampling), "--reporting", str(reporting)]
         self._lines: Queue[str] = Queue()
 
-    def __enter__(self) -> "OpenLeadrVtn":
+    def __enter__(self) -> Self:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

@@ -59,7 +59,9 @@ class Box:
             if isinstance(one, EventsReceived):
                 pending = [change.event for change in one.changes if change.needs_answer]
                 if pending:
-                    self.session.answer_events({event.origin.key: OptAnswer(OptType.OPT_IN) for event in pending if event})
+                    self.session.answer_events(
+                        {event.origin.key: OptAnswer(OptType.OPT_IN) for event in pending if event}
+                    )
 
     async def save(self, data: bytes) -> None:
         self.saved = data

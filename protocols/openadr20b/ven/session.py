@@ -336,7 +336,7 @@ class VenSession:
         if (
             request is None
             or offer is None
-            or request.covered_to + wanted.given_up_seconds > max(wanted.begin, wanted.end)
+            or (wanted.granularity_seconds and wanted.begin - wanted.given_up_seconds != request.covered_to)
         ):
             raise MisuseError("report_not_wanted", f"The report {wanted.request_id} is not wanted any more.")
         if {row.r_id for row in rows} - set(wanted.r_ids):
