@@ -6,6 +6,7 @@ durable together with the write steps (step 11) before anything is written (12),
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from wattseal.certs import cose
 from wattseal.certs.clock import Instant
@@ -65,12 +66,12 @@ class Gate:
     def _passed(self, passage: Passage, said: Statement) -> Outcome:
         match passage.body:
             case Command() as command if passage.order is not None and passage.ruling.watts is not None:
-                self.memory.accept(said.digest, passage.order.device)
-                asked, ruling = passage.order.watts, passage.ruling
-                rule = None if ruling.rule is None else str(ruling.rule)
-                return Accepted(said, command, passage.order, asked, passage.ruling.watts, rule, command.sequence)
+                ask, watts, rule = passage.ask, passage.ruling.watts, passage.ruling.rule
+                self.memory.accept(said.digest, replace(ask, watts=watts))
+                clamped_by = None if rule is None else str(rule)
+                return Accepted(said, command, passage.order, ask.watts, watts, clamped_by, command.sequence)
             case Renewal() as renewal:
-                return Renewed(said, renewal, passage.renewed, renewal.sequence)
+                return Renewed(said, renewal, passage.renewed, renewal.sequence, passage.dropped)
             case Hail() as hail:
                 return Hailed(said, hail)
         self.memory.remember(said)

@@ -71,10 +71,7 @@ class Ruling:
 
 
 def judge(ask: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], monotonic: float) -> Ruling:
-    """How far `ask` may be followed now.
-
-    Asked again of a live command it says how far that may *stay*: the charge and the site may have changed meanwhile.
-    """
+    """How far `ask` may be followed now."""
     if ask.operation is Operation.RELEASE:
         return Ruling(0, None)
     known, bounds = local.get(ask.device), envelope.device(ask.device)
@@ -91,6 +88,18 @@ def judge(ask: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], mon
     if toward_safe_side(ask.operation, watts, facts):
         return Ruling(watts, rule)
     return _whether(ask.operation, Ruling(watts, rule), bounds, facts, monotonic)
+
+
+def outgrown(allowed: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], monotonic: float) -> Rule | None:
+    """The rule that no longer permits what was allowed once, if the device lives under it still; None: it may stay.
+
+    The battery may have run empty meanwhile. A device that cannot be reached just now has outgrown nothing.
+    """
+    facts = local.get(allowed.device)
+    if facts is None or facts.commanded != (allowed.operation, allowed.watts):
+        return None
+    ruling = judge(allowed, envelope, local, monotonic)
+    return ruling.rule if ruling.watts is not None and ruling.watts != allowed.watts else None
 
 
 def toward_safe_side(operation: Operation, watts: int, facts: LocalFacts) -> bool:

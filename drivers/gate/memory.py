@@ -13,6 +13,7 @@ from wattseal.certs import cbor
 from wattseal.certs.errors import MisuseError, PeerError
 from wattseal.certs.statement import Kind, Statement
 from wattseal.drivers.commands import EPOCH_BYTES, Decision
+from wattseal.drivers.gate.envelope import Ask
 
 MAX_ACCEPTED: Final = 4096
 MAX_PARENTS: Final = 4096
@@ -58,7 +59,7 @@ class GateMemory:
         if len(mark.epoch) != EPOCH_BYTES:
             raise MemoryFaultError("epoch_malformed", f"An epoch has {EPOCH_BYTES} bytes.")
         self._mark = mark
-        self._accepted: OrderedDict[bytes, str] = OrderedDict()
+        self._accepted: OrderedDict[bytes, Ask] = OrderedDict()
         self._parents: OrderedDict[bytes, Statement] = OrderedDict()
         self._decisions: OrderedDict[bytes, Decision] = OrderedDict()
         self._own: OrderedDict[bytes, Statement] = OrderedDict()
@@ -99,9 +100,9 @@ class GateMemory:
             raise MemoryFaultError("sequence_not_rising", "A sequence number is consumed once.")
         self._mark = Mark(self._mark.epoch, sequence, self._mark.manifest_version)
 
-    def accept(self, digest: bytes, device: str) -> None:
-        """Note an accepted command, so that it can be renewed; the least recently named is dropped first."""
-        self._accepted[digest] = device
+    def accept(self, digest: bytes, allowed: Ask) -> None:
+        """Note an accepted command and what it was allowed, for renewals; the least recently named is dropped first."""
+        self._accepted[digest] = allowed
         _bound(self._accepted, MAX_ACCEPTED)
 
     def accepted(self, digest: bytes) -> bool:
@@ -110,6 +111,10 @@ class GateMemory:
             return False
         self._accepted.move_to_end(digest)
         return True
+
+    def allowed(self, digest: bytes) -> Ask | None:
+        """What the accepted command of that digest was allowed, its watts as clamped then; None for any other."""
+        return self._accepted.get(digest)
 
     def remember(self, statement: Statement) -> None:
         """Keep a verified statement for its children; the least recently named is dropped first."""

@@ -71,13 +71,15 @@ class Accepted:
 class Renewed:
     """Each command named (by digest; accepted in this epoch, in the order they were named) lives on.
 
-    `consumes` is the sequence number to persist.
+    `consumes` is the sequence number to persist. `dropped`: accepted once, but no longer inside the envelope, each with
+    the rule; their leases run out.
     """
 
     statement: Statement
     renewal: Renewal
     commands: tuple[bytes, ...]
     consumes: int
+    dropped: tuple[tuple[bytes, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from wattseal.drivers.commands import (
     Order,
     Renewal,
 )
-from wattseal.drivers.gate.envelope import Ask, Ruling, foreseen, judge, toward_safe_side
+from wattseal.drivers.gate.envelope import Ask, Ruling, foreseen, judge, outgrown, toward_safe_side
 from wattseal.drivers.gate.memory import GateMemory
 from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.manifest_sections import Sections
@@ -91,8 +91,10 @@ class Passage:
     sealed: Statement | None = None
     consumed: int | None = None
     question: Question = field(init=False)
+    ask: Ask = field(init=False)
     ruling: Ruling = field(init=False)
     renewed: tuple[bytes, ...] = ()
+    dropped: tuple[tuple[bytes, str], ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -222,14 +224,20 @@ def policy(passage: Passage) -> None:
 
 
 def envelope(passage: Passage) -> None:
-    """Step 10. Clamps, or refuses; see `envelope.py`."""
-    order = passage.order
-    if order is None:
-        return
-    ask = Ask(order.device, order.operation, order.watts, (order.revert_to[0], order.revert_watts))
-    passage.ruling = judge(ask, passage.ground.sections.envelope, passage.local, passage.now.monotonic)
-    if passage.ruling.watts is None:
-        raise RefusalError(str(passage.ruling.rule), f"The safety envelope of {order.device!r} does not permit it now.")
+    """Step 10. Clamps, or refuses; see `envelope.py`. What a device has outgrown meanwhile is not renewed."""
+    bounds, local, monotonic = passage.ground.sections.envelope, passage.local, passage.now.monotonic
+    if passage.order is not None:
+        passage.ask = _ask_of(passage.order)
+        passage.ruling = judge(passage.ask, bounds, local, monotonic)
+        if passage.ruling.watts is None:
+            raise RefusalError(str(passage.ruling.rule), f"The envelope of {passage.ask.device!r} does not permit it.")
+    if isinstance(passage.body, Renewal):
+        named = ((digest, passage.ground.memory.allowed(digest)) for digest in passage.renewed)
+        rules = {digest: outgrown(ask, bounds, local, monotonic) for digest, ask in named if ask is not None}
+        passage.dropped = tuple((digest, str(rule)) for digest, rule in rules.items() if rule is not None)
+        passage.renewed = tuple(digest for digest, rule in rules.items() if rule is None)
+        if not passage.renewed:
+            raise RefusalError(passage.dropped[0][1], "The safety envelope permits none of the commands any longer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +262,10 @@ _BODIES: Final[Mapping[Kind, Callable[[bytes], Body]]] = {
     Kind.HAIL: Hail.decode,
     Kind.DECISION: Decision.decode,
 }
+
+
+def _ask_of(order: Order) -> Ask:
+    return Ask(order.device, order.operation, order.watts, (order.revert_to[0], order.revert_watts))
 
 
 def _opaque(body: bytes) -> None:

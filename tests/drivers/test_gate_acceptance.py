@@ -63,6 +63,47 @@ def test_renewal_passes_over_what_was_never_accepted(gate_world):
     assert (alone.reason, alone.consumed_sequence) == ("parent_missing", 4)
 
 
+def test_renewal_passes_over_what_the_device_has_outgrown(gate_world):
+    """The battery ran empty under its order: the lease is not prolonged, so the device goes back to its default."""
+    orders = [gate_world.order(), gate_world.order(device="charger", value=-3000)]
+    commands = [gate_world.command(order, [gate_world.introduce(order)], n) for n, order in enumerate(orders, start=1)]
+    assert all(isinstance(gate_world.say(command), Accepted) for command in commands)
+    empty = LocalFacts(100, 3000, commanded=(Operation.SET_POWER, 3000), last_direction=1)
+    gate_world.local |= {"battery": empty, "charger": LocalFacts(commanded=(Operation.SET_POWER, -3000))}
+    renewed = gate_world.say(gate_world.renewal(commands, 3))
+    assert renewed.commands == (commands[1].digest,)
+    assert renewed.dropped == ((commands[0].digest, "envelope_soc_floor"),)
+    alone = gate_world.say(gate_world.renewal(commands[:1], 4))
+    assert (alone.reason, alone.step, alone.consumed_sequence) == ("envelope_soc_floor", 10, 4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"soc_permille": 101},
+        {"available": False},
+        {"commanded": None},
+        {"commanded": (Operation.SET_POWER, 2000)},
+    ],
+)
+def test_renewal_keeps_what_may_stay_and_what_is_not_known_to_live(gate_world, changes):
+    """An unreachable device has outgrown nothing; an order that is not in force yet was judged at its acceptance."""
+    order = gate_world.order()
+    command = gate_world.command(order, [gate_world.introduce(order)], 1)
+    assert isinstance(gate_world.say(command), Accepted)
+    empty = LocalFacts(100, 3000, commanded=(Operation.SET_POWER, 3000), last_direction=1)
+    gate_world.local["battery"] = replace(empty, **changes)
+    assert gate_world.say(gate_world.renewal([command], 2)).commands == (command.digest,)
+
+
+def test_clamped_command_is_renewed_as_it_was_clamped(gate_world):
+    order = gate_world.order(value=6000)
+    command = gate_world.command(order, [gate_world.introduce(order)], 1)
+    assert gate_world.say(command).watts == 5000
+    gate_world.local["battery"] = LocalFacts(500, 5000, commanded=(Operation.SET_POWER, 5000), last_direction=1)
+    assert gate_world.say(gate_world.renewal([command], 2)).dropped == ()
+
+
 def test_site_release_rests_on_facts_alone(gate_world):
     """DESIGN 2: an event that is gone leaves a default to return to, and no intent."""
     order = gate_world.release()

@@ -87,6 +87,19 @@ def test_short_disk_still_lets_power_down(gate_world):
     assert isinstance(gate_world.tell(gate_world.order(value=5000), 3), Accepted)
 
 
+def test_what_is_pending_counts_when_it_is_asked_whether_power_is_raised(gate_world):
+    """5 kW live, the way down to 1 kW accepted and on its way: 3 kW would raise it again."""
+    gate_world.local["battery"] = LocalFacts(
+        500,
+        5000,
+        storage_low=True,
+        commanded=(Operation.SET_POWER, 5000),
+        last_direction=1,
+        pending=((Operation.SET_POWER, 1000),),
+    )
+    assert gate_world.tell(gate_world.order(value=3000)).reason == "policy_denied"
+
+
 def test_gate_believes_its_own_clock_not_the_decisions(new_gate_world):
     """A policy that lets a release only by a trusted clock is obeyed by the gate's clock."""
     text = b"""
