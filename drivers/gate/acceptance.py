@@ -17,7 +17,8 @@ from wattseal.certs.statement import Statement, digest
 from wattseal.drivers.commands import Command, Hail, Renewal
 from wattseal.drivers.gate.memory import GateMemory
 from wattseal.drivers.gate.outcomes import Accepted, Hailed, LocalFacts, Outcome, Refused, Remembered, Renewed
-from wattseal.drivers.gate.steps import STEPS, Ground, Passage, Step
+from wattseal.drivers.gate.passage import Ground, Passage
+from wattseal.drivers.gate.steps import STEPS, Step
 from wattseal.drivers.manifest_sections import Sections
 
 __all__ = ["Accepted", "Gate", "Hailed", "LocalFacts", "Outcome", "Refused", "Remembered", "Renewed"]

@@ -15,23 +15,19 @@
 (11 persist, 12 write, 13 read back and 14 sign the receipt are the gateway process's.)
 
 Step 2 refuses what it can make out of a header that nobody vouches for yet; what it cannot make out, step 3 refuses. A
-message that passed 6 has used up its number, whatever comes after. What is refused up to 5 can never be accepted in
-this epoch either: key, form, seal, address and inventory do not change before the gate starts anew.
+message that passed 6 has used up its number, whatever comes after. What is refused before has used up nothing: it was
+not shown to be this issuer's word to this gateway in this epoch, under a number that is its turn.
 
 Freshness never rests on time. So where the clock is untrusted, a release is still taken by epoch and number alone.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final
 
 from wattseal.certs import cbor, cose, statement
-from wattseal.certs.clock import ClockQuality, Instant
-from wattseal.certs.errors import PeerError
-from wattseal.certs.manifest import Manifest, RoleKey
-from wattseal.certs.policy import Name, Policy
-from wattseal.certs.statement import PARENTS_OF, ROLE_OF, Header, Kind, Role, Statement
-from wattseal.drivers.authorisation import PROGRAMME, SITE, TEST, UTILITY, Question, asks_the_same, question_of
+from wattseal.certs.clock import ClockQuality
+from wattseal.certs.statement import ROLE_OF, Header, Kind
 from wattseal.drivers.commands import (
     MAX_LEASE_SECONDS,
     BodyError,
@@ -42,69 +38,15 @@ from wattseal.drivers.commands import (
     Order,
     Renewal,
 )
-from wattseal.drivers.gate.envelope import Ask, Ruling, foreseen, judge, outgrown, toward_safe_side
-from wattseal.drivers.gate.memory import GateMemory
-from wattseal.drivers.gate.outcomes import LocalFacts
-from wattseal.drivers.manifest_sections import Sections
+from wattseal.drivers.gate.chain import require_chain
+from wattseal.drivers.gate.envelope import Ask, judge, outgrown
+from wattseal.drivers.gate.passage import Body, Passage, RefusalError
 
 MAX_SEQUENCE_JUMP: Final = 1000
 MAX_WATTS: Final = 1_000_000_000  # no device here has a gigawatt; keeps every sum far inside 64 bits
 SLACK_SECONDS: Final[Mapping[ClockQuality, int]] = {ClockQuality.TRUSTED: 2, ClockQuality.HOLDOVER: 30}
 ADDRESSED: Final = frozenset({Kind.COMMAND, Kind.RENEWAL, Kind.HAIL})
-NUMBERED: Final = frozenset({Kind.COMMAND, Kind.RENEWAL})
 HEARD: Final = ADDRESSED | {Kind.INGRESS, Kind.INTENT, Kind.FACTS, Kind.DECISION, Kind.READING, Kind.HELLO}
-
-_A_DECISION: Final = frozenset({Kind.DECISION})
-_THE_FACTS: Final = frozenset({Kind.FACTS})
-
-Body: TypeAlias = Command | Renewal | Hail | Decision | None
-
-
-class RefusalError(PeerError):
-    """The gate does not let a message pass."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What the gate stands on; the same for every message of an epoch, but for what the memory learns."""
-
-    manifest: Manifest
-    policy: Policy
-    sections: Sections
-    memory: GateMemory
-    gateway: str
-
-
-@dataclass(slots=True)
-class Passage:
-    """One message on its way through the steps. Each step adds what it has shown; `sealed` stays None up to step 4."""
-
-    raw: bytes
-    now: Instant
-    local: Mapping[str, LocalFacts]
-    ground: Ground
-    role_key: RoleKey | None = None
-    envelope: cose.Envelope = field(init=False)
-    said: Statement = field(init=False)
-    body: Body = None
-    order: Order | None = None
-    sealed: Statement | None = None
-    consumed: int | None = None
-    question: Question = field(init=False)
-    ask: Ask = field(init=False)
-    ruling: Ruling = field(init=False)
-    renewed: tuple[bytes, ...] = ()
-    dropped: tuple[tuple[bytes, str], ...] = ()
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of the statement; known from step 3 on."""
-        return self.said.header.kind
-
-    @property
-    def releases(self) -> bool:
-        """Whether this is a command to go back to the default."""
-        return self.order is not None and self.order.operation is Operation.RELEASE
 
 
 def size(passage: Passage) -> None:
@@ -201,16 +143,8 @@ def time(passage: Passage) -> None:
 
 
 def parents(passage: Passage) -> None:
-    """Step 8. Parents come before their children, and what is remembered rests on what was remembered."""
-    if isinstance(passage.body, Renewal):
-        memory = passage.ground.memory
-        passage.renewed = tuple(filter(memory.accepted, dict.fromkeys(passage.said.header.parents)))
-        if not passage.renewed:
-            raise RefusalError("parent_missing", "None of the commands it names was accepted in this epoch.")
-    elif isinstance(passage.body, Command) and passage.order is not None:
-        _require_decided(passage, passage.body, passage.order)
-    elif ROLE_OF[passage.kind] is not Role.GATEWAY:
-        _require_rest(passage)
+    """Step 8. See `chain.py`."""
+    require_chain(passage)
 
 
 def policy(passage: Passage) -> None:
@@ -304,75 +238,3 @@ def _require_due(order: Order, now: int, slack: int) -> None:
         raise RefusalError("not_yet_valid", "The order begins later; send it when it is due.")
     if order.hold_seconds and order.not_before + order.hold_seconds <= now - slack:
         raise RefusalError("expired", "The time for which the order holds is over.")
-
-
-def _require_rest(passage: Passage) -> None:
-    required, permitted = PARENTS_OF[passage.kind]
-    kinds = {_parent(passage.ground.memory, digest, permitted).header.kind for digest in passage.said.header.parents}
-    if not required <= kinds:
-        raise RefusalError("parent_missing", f"The {passage.kind} does not rest on {', '.join(required - kinds)}.")
-
-
-def _require_decided(passage: Passage, command: Command, order: Order) -> None:
-    decided, said_by = _decision_of(passage)
-    if not decided.allowed:
-        raise RefusalError("decision_denied", "The decision it rests on denies.")
-    if decided.order != command.order:
-        raise RefusalError("decision_other_order", "The decision was taken on another order.")
-    if decided.policy_digest != passage.ground.manifest.policy_digest:
-        raise RefusalError("policy_digest_wrong", "The decision was taken under another policy than the manifest's.")
-    passage.question = _question(passage, order, decided)
-    if not asks_the_same(decided, passage.question):
-        raise RefusalError("decision_other_order", "What the policy was asked is not what the command orders.")
-    _require_intent(passage, decided, said_by)
-
-
-def _decision_of(passage: Passage) -> tuple[Decision, Statement]:
-    named, memory = passage.said.header.parents, passage.ground.memory
-    if not named:
-        raise RefusalError("parent_missing", "The command names no decision.")
-    if len(named) > 1:
-        raise RefusalError("parent_too_many", "A command rests on exactly one decision.")
-    found = _parent(memory, named[0], _A_DECISION)
-    return memory.decision(found), found
-
-
-def _parent(memory: GateMemory, digest: bytes, permitted: frozenset[Kind]) -> Statement:
-    found = memory.parent(digest)
-    if found is None:
-        raise RefusalError("parent_missing", f"The parent {digest.hex()[:16]} was not sent before its child.")
-    if found.header.kind not in permitted:
-        raise RefusalError("parent_kind_wrong", f"A {found.header.kind} statement may not be a parent here.")
-    return found
-
-
-def _question(passage: Passage, order: Order, decided: Decision) -> Question:
-    ground = passage.ground
-    known = {(UTILITY, row.utility) for row in ground.sections.enrolments} | {(SITE, ground.manifest.site)}
-    if (decided.principal_type, decided.principal_id) not in known:
-        raise RefusalError("principal_unknown", f"{decided.principal_id!r} is neither enrolled nor this site.")
-    programme, test = decided.context.get(PROGRAMME), decided.context.get(TEST)
-    if not isinstance(programme, str) or not isinstance(test, bool):
-        raise RefusalError("decision_other_order", "The decision does not say for which programme it was taken.")
-    facts = foreseen(passage.local.get(order.device, LocalFacts()), passage.now.monotonic)
-    return question_of(
-        order,
-        Name(decided.principal_type, decided.principal_id),
-        programme=programme,
-        test=test,
-        clock_trusted=passage.now.quality is not ClockQuality.UNTRUSTED,
-        storage_low=facts.storage_low,
-        raises_power=not toward_safe_side(order.operation, order.watts, facts),
-    )
-
-
-def _require_intent(passage: Passage, decided: Decision, said_by: Statement) -> None:
-    """What a utility orders rests on an intent; only the site's own return to the default needs none."""
-    if decided.principal_type != UTILITY:
-        return
-    memory = passage.ground.memory
-    for digest in said_by.header.parents:
-        facts = _parent(memory, digest, _THE_FACTS)
-        if any(memory.parent_of_kind(named, Kind.INTENT) for named in facts.header.parents):
-            return
-    raise RefusalError("parent_missing", "The decision for a utility rests on no intent.")
