@@ -28,6 +28,17 @@ WORLD_FAILED: Final = 3
 def main(arguments: Sequence[str] | None = None, source: TimeSource | None = None) -> int:
     """Run a gateway; the exit code."""
     parsed = _parser().parse_args(arguments)
+    try:
+        asyncio.run(_serve(parsed, source or SystemTime()))
+    except BaseExceptionGroup as failures:
+        return _told(_first(failures))
+    except WattsealError as error:
+        return _told(error)
+    return 0
+
+
+def run() -> None:
+    """The program: logs go to standard error, one JSON line each."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -36,13 +47,7 @@ def main(arguments: Sequence[str] | None = None, source: TimeSource | None = Non
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    try:
-        asyncio.run(_serve(parsed, source or SystemTime()))
-    except BaseExceptionGroup as failures:
-        return _told(_first(failures))
-    except WattsealError as error:
-        return _told(error)
-    return 0
+    sys.exit(main())
 
 
 async def _serve(parsed: argparse.Namespace, source: TimeSource) -> None:
@@ -97,4 +102,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -13,7 +13,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
@@ -39,6 +39,7 @@ from wattseal.drivers.gateway.worker import RESTART_GRACE_SECONDS, Worker
 
 HOUSEKEEPING_SECONDS: Final = 5.0
 ORPHAN_CHECK_SECONDS: Final = 0.5
+CANCEL_AGAIN_SECONDS: Final = 0.05
 _SOCKET_MASK: Final = 0o117  # leaves 0660
 _log: Final = structlog.get_logger("gateway")
 
@@ -81,10 +82,11 @@ class Gateway:
                 running = [tasks.create_task(link.supervise()) for link in self._estate.links]
                 running += [tasks.create_task(worker.run()) for worker in self.workers.values()]
                 running += [tasks.create_task(self._attend(tasks)), tasks.create_task(self._keep_house())]
-                ready(path)
-                await stopped.wait()
-                for task in running:
-                    task.cancel()
+                try:
+                    ready(path)
+                    await stopped.wait()
+                finally:
+                    await end_all(running)
         finally:
             for link in self._estate.links:
                 await link.close()
@@ -197,6 +199,15 @@ def alone(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: a task can lose one cancellation that meets the end of what it awaited."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
 
 
 def stop_on_signals(stopped: asyncio.Event) -> None:
