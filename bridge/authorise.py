@@ -58,14 +58,19 @@ def decide(asked: Question, desired: Desired, policy: Policy) -> Decision:
 
 
 def raises_power(desired: Desired, facts: Facts) -> bool:
-    """Whether the order lets a device move more power than its last one did; a release never does."""
+    """Whether the order lets a device move more power than the one that stands; a release never does.
+
+    An order that was denied or refused never stood, so it is no measure. Without one, any power is more, and any limit
+    less; a limit that takes the place of an order of another kind may be more.
+    """
     order = desired.order
-    live = facts.live_order(desired.device)
-    same = live if live is not None and live.operation is order.operation else None
+    standing = facts.standing_order(desired.device)
+    free = standing is None or standing.operation is Operation.RELEASE
+    same = standing if standing is not None and standing.operation is order.operation else None
     match order.operation:
         case Operation.RELEASE:
             return False
         case Operation.SET_POWER:
             return abs(order.value) > (0 if same is None else abs(same.watts))
         case Operation.LIMIT_INJECT | Operation.LIMIT_ABSORB:
-            return same is not None and order.value > same.watts
+            return not free and (same is None or order.value > same.watts)

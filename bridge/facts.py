@@ -45,7 +45,11 @@ class EventFact:
 
 @dataclass(frozen=True, slots=True)
 class LiveOrder:
-    """The last order to a device. `fresh`: it must be ordered again although nothing changed (restart, drift)."""
+    """The last order to a device. `fresh`: it must be ordered again although nothing changed (restart, drift).
+
+    `order` is the digest of the last order that was asked for. Where policy denied it, the rest tells of the command
+    that still stands until its lease ends (`command` None: none does).
+    """
 
     device: str
     command: bytes | None
@@ -138,6 +142,13 @@ class Facts:
         except KeyError as error:
             raise FactsError("intent_missing", "The facts name an intent that is not at hand.") from error
         return World(self.now, timed, self.devices)
+
+    def standing_order(self, device: str) -> LiveOrder | None:
+        """The command that still stands at `device` as far as is known: given, not reverted, not refused."""
+        live = self.live_order(device)
+        if live is None or live.command is None or live.standing not in {Standing.COMMANDED, Standing.DENIED}:
+            return None
+        return live
 
     def live_order(self, device: str) -> LiveOrder | None:
         """The last order to `device`, if there was one."""

@@ -37,18 +37,23 @@ PART: Final = Part(
             " PRIMARY KEY(device, quantity, at_ms)) WITHOUT ROWID"
         ),
         "CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+        "ALTER TABLE live ADD COLUMN denied BLOB",
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRow:
-    """The last order to a device, as it was given; `sequence` is its command's number, 0 without one."""
+    """The last order to a device, as it was given; `sequence` is its command's number, 0 without one.
+
+    `denied`: the digest of a later order that policy denied while this one stood.
+    """
 
     order: Order
     command: bytes | None
     standing: Standing
     sequence: int
+    denied: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,10 @@ def recall(db: sqlite3.Connection) -> Recollection:
         for intent, body, draw, cut_at in db.execute("SELECT intent, body, draw, cut_at FROM event")
     )
     live = tuple(
-        LiveRow(Order.decode(body), command, Standing(standing), number)
-        for command, body, standing, number in db.execute("SELECT command, body, standing, sequence FROM live")
+        LiveRow(Order.decode(body), command, Standing(standing), number, denied)
+        for command, body, standing, number, denied in db.execute(
+            "SELECT command, body, standing, sequence, denied FROM live"
+        )
     )
     query = "SELECT held, epoch, sequence FROM gateway"
     held, epoch, sequence = db.execute(query).fetchone() or (-1, None, 0)
@@ -119,8 +126,8 @@ def forget_event(db: sqlite3.Connection, utility: str, event_id: str) -> None:
 
 def keep_live(db: sqlite3.Connection, row: LiveRow) -> None:
     """Where the last order to a device stands."""
-    values = (row.order.device, row.command, row.order.encode(), str(row.standing), row.sequence)
-    db.execute("INSERT OR REPLACE INTO live VALUES(?, ?, ?, ?, ?)", values)
+    values = (row.order.device, row.command, row.order.encode(), str(row.standing), row.sequence, row.denied)
+    db.execute("INSERT OR REPLACE INTO live VALUES(?, ?, ?, ?, ?, ?)", values)
 
 
 def keep_gateway(db: sqlite3.Connection, held: int, epoch: bytes | None, sequence: int) -> None:
@@ -153,5 +160,6 @@ def keep_mark(db: sqlite3.Connection, name: str, value: int) -> None:
 def live_order_of(row: LiveRow, *, fresh: bool, digest: bytes) -> LiveOrder:
     """The row in the form that facts carry; `digest` is that of the order's body."""
     order = row.order
+    asked = digest if row.denied is None else row.denied
     window_end = order.not_before + order.hold_seconds if order.hold_seconds else None
-    return LiveOrder(order.device, row.command, digest, row.standing, fresh, window_end, order.operation, order.value)
+    return LiveOrder(order.device, row.command, asked, row.standing, fresh, window_end, order.operation, order.value)

@@ -57,32 +57,53 @@ class Desired:
     not_carried: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A number of watts and the wish that set it."""
+
+    watts: int
+    wish: ActiveWish
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a device is told, and the wishes that make it so; the first is the one that asks."""
+
+    operation: Operation
+    watts: int
+    by: tuple[ActiveWish, ...]
+
+
 @dataclass(slots=True)
 class _Draft:
     """A device's part of the plan while it is being narrowed."""
 
     device: Device
     operations: frozenset[Operation]
-    watts: int | None = None
-    inject_limit: int | None = None
-    absorb_limit: int | None = None
-    bound_by: list[ActiveWish] = field(default_factory=list)
+    setpoint: _Bound | None = None
+    inject_limit: _Bound | None = None
+    absorb_limit: _Bound | None = None
     not_carried: list[str] = field(default_factory=list)
 
     def set(self, watts: int, wish: ActiveWish) -> None:
-        if self.watts is None:
-            self.watts = watts
-            self.bound_by.insert(0, wish)
+        if self.setpoint is None:
+            self.setpoint = _Bound(watts, wish)
 
     def limit_inject(self, watts: int, wish: ActiveWish) -> None:
-        if self.inject_limit is None or watts < self.inject_limit:
-            self.inject_limit = watts
-            self.bound_by.append(wish)
+        if self.inject_limit is None or watts < self.inject_limit.watts:
+            self.inject_limit = _Bound(watts, wish)
 
     def limit_absorb(self, watts: int, wish: ActiveWish) -> None:
-        if self.absorb_limit is None or watts < self.absorb_limit:
-            self.absorb_limit = watts
-            self.bound_by.append(wish)
+        if self.absorb_limit is None or watts < self.absorb_limit.watts:
+            self.absorb_limit = _Bound(watts, wish)
+
+    def taken_watts(self) -> int:
+        """What the device's setpoint is at most worth: no device gives more than its envelope."""
+        if self.setpoint is None:
+            return 0
+        envelope = self.device.envelope
+        most = envelope.max_watts if Operation.SET_POWER in self.operations else 0
+        return max(envelope.min_watts, min(most, self.setpoint.watts))
 
 
 def plan(world: World, site: Site) -> tuple[Desired, ...]:
@@ -148,8 +169,8 @@ def _apply_level(level: int, wish: ActiveWish, draft: _Draft) -> None:
 def _share_setpoint(
     watts: int, wish: ActiveWish, drafts: Mapping[str, _Draft], pictures: Mapping[str, DevicePicture]
 ) -> None:
-    free = [draft for draft in drafts.values() if draft.watts is None]
-    left = watts - sum(draft.watts for draft in drafts.values() if draft.watts is not None)
+    free = [draft for draft in drafts.values() if draft.setpoint is None]
+    left = watts - sum(draft.taken_watts() for draft in drafts.values())
     weights = _positive({draft.device.name: _room(draft, left, pictures.get(draft.device.name)) for draft in free})
     parts = share(abs(left), weights)
     sign = 1 if left >= 0 else -1
@@ -171,7 +192,8 @@ def _room(draft: _Draft, left: int, picture: DevicePicture | None) -> int:
         empty = soc is not None and soc <= envelope.soc_floor_permille
         return 0 if empty or Operation.SET_POWER not in draft.operations else envelope.max_watts
     full = soc is not None and soc >= envelope.soc_ceiling_permille
-    return 0 if full else -envelope.min_watts
+    steerable = draft.operations & {Operation.SET_POWER, Operation.LIMIT_ABSORB}
+    return 0 if full or not steerable else -envelope.min_watts
 
 
 def _desired(draft: _Draft, site: Site) -> Desired:
@@ -179,43 +201,57 @@ def _desired(draft: _Draft, site: Site) -> Desired:
     release = Order(
         device.name, Operation.RELEASE, 0, 0, 0, (Operation.RELEASE, 0), 0, profiles.digest_of(device.profile)
     )
-    operation, watts = _operation_for(draft, site)
+    answer = _answer(draft, site)
     not_carried = tuple(dict.fromkeys(draft.not_carried))
-    if operation is Operation.RELEASE:
+    if answer is None:
         return Desired(device.name, release, None, not_carried)
-    since = max(wish.since for wish in draft.bound_by)
-    untils = [wish.until for wish in draft.bound_by if wish.until is not None]
-    hold = min(untils) - since if untils else 0
+    since = max(wish.since for wish in answer.by)
+    untils = [wish.until for wish in answer.by if wish.until is not None]
     order = replace(
         release,
-        operation=operation,
-        value=watts,
+        operation=answer.operation,
+        value=answer.watts,
         not_before=since,
-        hold_seconds=hold,
+        hold_seconds=min(untils) - since if untils else 0,
         tolerance=device.tolerance_watts,
     )
-    return Desired(device.name, order, draft.bound_by[0], not_carried)
+    return Desired(device.name, order, answer.by[0], not_carried)
 
 
-def _operation_for(draft: _Draft, site: Site) -> tuple[Operation, int]:
-    envelope = draft.device.envelope
-    inject = _least(draft.inject_limit, site.inject_limit_watts, envelope.max_watts)
-    absorb = _least(draft.absorb_limit, site.absorb_limit_watts, -envelope.min_watts)
-    if draft.watts is not None and Operation.SET_POWER in draft.operations:
-        return Operation.SET_POWER, max(-absorb, min(inject, draft.watts))
-    if draft.watts is not None and Operation.LIMIT_ABSORB in draft.operations:
-        return Operation.LIMIT_ABSORB, min(absorb, max(0, -draft.watts))
-    if draft.absorb_limit is not None and Operation.LIMIT_ABSORB in draft.operations:
-        return Operation.LIMIT_ABSORB, absorb
-    if draft.inject_limit is not None and Operation.LIMIT_INJECT in draft.operations:
-        return Operation.LIMIT_INJECT, inject
-    if draft.bound_by and draft.device.envelope.max_watts + -draft.device.envelope.min_watts > 0:
+def _answer(draft: _Draft, site: Site) -> _Answer | None:
+    """The one operation that a device can be told, or None. A limit counts as its author only where it bites."""
+    envelope, able = draft.device.envelope, draft.operations
+    setpoint, inject_limit, absorb_limit = draft.setpoint, draft.inject_limit, draft.absorb_limit
+    inject = _least(inject_limit, site.inject_limit_watts, envelope.max_watts)
+    absorb = _least(absorb_limit, site.absorb_limit_watts, -envelope.min_watts)
+    if setpoint is not None and Operation.SET_POWER in able:
+        watts = max(-absorb, min(inject, setpoint.watts))
+        limit = inject_limit if setpoint.watts > 0 else absorb_limit
+        return _Answer(Operation.SET_POWER, watts, _authors(setpoint, limit, watts))
+    if setpoint is not None and Operation.LIMIT_ABSORB in able:
+        watts = min(absorb, max(0, -setpoint.watts))
+        return _Answer(Operation.LIMIT_ABSORB, watts, _authors(setpoint, absorb_limit, watts))
+    if setpoint is not None:
         draft.not_carried.append(f"{draft.device.profile} has no operation for this wish")
-    return Operation.RELEASE, 0
+    answer = None
+    if absorb_limit is not None and absorb < -envelope.min_watts and Operation.LIMIT_ABSORB not in able:
+        draft.not_carried.append(f"{draft.device.profile} cannot be told to absorb no more than {absorb} W")
+    elif absorb_limit is not None and Operation.LIMIT_ABSORB in able:
+        answer = _Answer(Operation.LIMIT_ABSORB, absorb, (absorb_limit.wish,))
+    if inject_limit is not None and answer is None and Operation.LIMIT_INJECT in able:
+        answer = _Answer(Operation.LIMIT_INJECT, inject, (inject_limit.wish,))
+    elif inject_limit is not None and inject < envelope.max_watts:
+        draft.not_carried.append(f"{draft.device.profile} cannot be told to inject no more than {inject} W")
+    return answer
 
 
-def _least(limit: int | None, *bounds: int) -> int:
-    return min(bounds) if limit is None else min(limit, *bounds)
+def _authors(setpoint: _Bound, limit: _Bound | None, watts: int) -> tuple[ActiveWish, ...]:
+    bites = limit is not None and abs(watts) == limit.watts < abs(setpoint.watts)
+    return (setpoint.wish, limit.wish) if bites and limit is not None else (setpoint.wish,)
+
+
+def _least(limit: _Bound | None, *bounds: int) -> int:
+    return min(bounds) if limit is None else min(limit.watts, *bounds)
 
 
 def _positive(weights: Mapping[str, int]) -> dict[str, int]:

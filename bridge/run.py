@@ -45,7 +45,19 @@ def run_plan(facts: Facts, events: Mapping[bytes, GridEvent], site: Site, policy
 
 
 def is_due(desired: Desired, facts: Facts) -> bool:
-    """Whether the device needs an order now, given where its last one stands."""
+    """Whether the device needs an order now, given where its last one stands.
+
+        last order          the same is desired               another is          a release is
+        none                -                                 yes                 no
+        fresh               yes                               yes                 yes
+        commanded           no                                yes                 unless released, or in its grace
+        denied              no                                yes                 as above, where a command stands
+        refused             no                                yes                 as above: what it replaced may stand
+        over                well before its window's end      yes                 no
+
+    Its grace: the gateway reverts by itself at the window's end, and is given a while to say so. An order over before
+    its window ends has lost its lease, and is given again.
+    """
     live = facts.live_order(desired.device)
     releasing = desired.order.operation is Operation.RELEASE
     if live is None:
@@ -53,14 +65,13 @@ def is_due(desired: Desired, facts: Facts) -> bool:
     if live.fresh:
         return True
     if live.order == order_digest(desired.order.encode()):
-        return False
+        ends_soon = live.window_end is not None and live.window_end <= facts.now + REVERT_GRACE_SECONDS
+        return live.standing is Standing.OVER and not releasing and not ends_soon
     if not releasing:
         return True
-    if live.standing is not Standing.COMMANDED:
+    if live.operation is Operation.RELEASE or live.standing is Standing.OVER or live.command is None:
         return False
-    if live.window_end is not None and live.window_end <= facts.now < live.window_end + REVERT_GRACE_SECONDS:
-        return False
-    return live.operation is not Operation.RELEASE
+    return live.window_end is None or not live.window_end <= facts.now < live.window_end + REVERT_GRACE_SECONDS
 
 
 def _turns(facts: Facts, desired: tuple[Desired, ...], site: Site, policy: Policy) -> Iterator[Turn]:
@@ -72,7 +83,7 @@ def _turns(facts: Facts, desired: tuple[Desired, ...], site: Site, policy: Polic
         if not decision.allowed or facts.epoch is None:
             yield Turn(wanted, decision, None)
             continue
-        live = facts.live_order(wanted.device)
-        supersedes = live.command if live is not None and live.standing is Standing.COMMANDED else None
+        standing = facts.standing_order(wanted.device)
+        supersedes = None if standing is None else standing.command
         yield Turn(wanted, decision, Command(decision.order, facts.epoch, sequence, facts.lease_seconds, supersedes))
         sequence += 1

@@ -15,6 +15,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -29,9 +30,9 @@ from wattseal.bridge.core.line import GatewayLine
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
 from wattseal.bridge.site.model import Site
-from wattseal.bridge.timeline import next_change
+from wattseal.bridge.timeline import TimedEvent, is_over, next_change
 from wattseal.certs import ledger
-from wattseal.certs.clock import Instant, TrustedClock
+from wattseal.certs.clock import ClockQuality, Instant, TrustedClock
 from wattseal.certs.errors import PeerError, WorldError
 from wattseal.certs.manifest import Manifest
 from wattseal.certs.policy import Policy
@@ -40,6 +41,7 @@ from wattseal.certs.storage import StorageFullError, Store
 from wattseal.drivers.commands import NONCE_BYTES, Hail, Renewal
 
 RETRY_SECONDS: Final = 20
+FORGET_SECONDS: Final = 86_400
 _log = structlog.get_logger("core")
 
 
@@ -68,6 +70,7 @@ class Core:
     def __init__(self, estate: Estate, watch: Callable[[str, dict[str, object]], None] | None = None) -> None:
         self._estate = estate
         self._memory = Memory.restore(estate.store.read_now(journal.recall))
+        self._memory.ask_denied_again()  # policy and site file may be others than before the start
         self._writer = asyncio.Lock()
         self._line: GatewayLine | None = None
         self._nonce: bytes | None = None
@@ -87,18 +90,31 @@ class Core:
         refused: Sequence[tuple[str, str, str]],
         session_state: Callable[[dict[tuple[str, str], Consent]], bytes],
     ) -> Told:
-        """A message that changes events; `session_state` gives the session's state once the consents are known."""
+        """A message that changes events; `session_state` gives the session's state once the consents are known.
+
+        A message that finds the disk full is taken once more, on the reserve that is free then: its answer is promised.
+        Raises `StorageFullError` where even that does not hold it.
+        """
         estate, now = self._estate, self._estate.clock.now()
         async with self._writer:
-            deed = Deed()
-            timed = inbound.take_in(arrival, taken, refused, self._memory, estate.scribe, estate.site.text, now, deed)
+            deed, timed = self._taken_in(arrival, taken, refused, now)
             facts = outbound.facts_of(self._memory, estate.site, estate.policy, now)
             consents = {one.event.origin.key: consent(one, facts, estate.site, estate.policy) for one in timed}
             state = session_state(consents)
-            deed.write(lambda db: journal.keep_session(db, arrival.utility, state))
-            await self._carry_out(deed, now)
+            try:
+                await self._carry_out(_with_session(deed, arrival.utility, state), now)
+            except StorageFullError:
+                deed, _ = self._taken_in(arrival, taken, refused, now)
+                await self._carry_out(_with_session(deed, arrival.utility, state), now)
         self.changed.set()
         return Told(tuple(consents.items()))
+
+    def _taken_in(
+        self, arrival: Arrival, taken: Sequence[EventTaken], refused: Sequence[tuple[str, str, str]], now: Instant
+    ) -> tuple[Deed, tuple[TimedEvent, ...]]:
+        estate, deed = self._estate, Deed()
+        timed = inbound.take_in(arrival, taken, refused, self._memory, estate.scribe, estate.site.text, now, deed)
+        return deed, timed
 
     async def refuse(self, arrival: Arrival, reason: str) -> None:
         """A message that could not be carried: recorded with its bytes and the reason."""
@@ -135,7 +151,28 @@ class Core:
         with contextlib.suppress(StorageFullError):
             await self._estate.store.restore_reserve()
             self._memory.storage_low = False
+            self._memory.ask_denied_again()
             self.changed.set()
+
+    async def forget_old_events(self, now: Instant) -> int:
+        """Forgets events that were over a day ago, in memory and journal; how many. Their intents stay in the ledger.
+
+        With an untrusted clock nothing is known to be over.
+        """
+        if now.quality is ClockQuality.UNTRUSTED:
+            return 0
+        async with self._writer:
+            events = self._memory.events
+            old = [key for key, timed in events.items() if is_over(timed, now.unix - FORGET_SECONDS)]
+            if not old:
+                return 0
+            deed = Deed()
+            for key in old:
+                deed.write(partial(_forget, key))
+            await self._commit(deed)
+            for key in old:
+                self._memory.events.pop(key, None)
+        return len(old)
 
     async def attach(self, line: GatewayLine) -> None:
         """A gateway is connected: hail it. Until its hello comes, nothing is ordered."""
@@ -163,26 +200,35 @@ class Core:
     async def renew(self) -> None:
         """Keep the standing commands alive; where there are none, a hail tells how far we hold."""
         now = self._estate.clock.now()
+        async with self._writer:
+            renewed = await self._renewed(now)
+        if not renewed:
+            await self.hail()
+
+    async def _renewed(self, now: Instant) -> bool:
         live = self._memory.commanded()
         gateway = self._memory.gateway
         if gateway.epoch is None or not live:
-            await self.hail()
-            return
-        async with self._writer:
-            gateway.sequence += 1
-            body = Renewal(gateway.epoch, gateway.sequence, self._estate.site.lease_seconds, gateway.held)
-            row = gateway.row()
-            deed = Deed()
-            said = deed.say(self._estate.scribe.renewal(body, live, now))
-            deed.write(lambda db: journal.keep_gateway(db, *row))
-            await self._commit(deed)
-            await self._send((said,))
+            return False
+        gateway.sequence += 1
+        body = Renewal(gateway.epoch, gateway.sequence, self._estate.site.lease_seconds, gateway.held)
+        row = gateway.row()
+        deed = Deed()
+        said = deed.say(self._estate.scribe.renewal(body, live, now))
+        deed.write(lambda db: journal.keep_gateway(db, *row))
+        await self._commit(deed)
+        await self._send((said,))
+        return True
 
     async def hear(self, raw: bytes) -> None:
-        """One statement from the gateway. What is not sealed by the gateway's key is logged and dropped."""
+        """One statement from the gateway. What is not sealed by the gateway's key is logged and dropped.
+
+        A clock that cannot be trusted would take every key for not yet valid, so keys are judged at its floor then.
+        """
         now = self._estate.clock.now()
+        untrusted = now.quality is ClockQuality.UNTRUSTED
         try:
-            said = self._estate.manifest.admit(raw, now.unix)
+            said = self._estate.manifest.admit(raw, self._estate.clock.floor if untrusted else now.unix)
         except PeerError as error:
             _log.error("gateway_statement_refused", reason=error.reason)
             return
@@ -214,8 +260,13 @@ class Core:
     async def _carry_out(self, deed: Deed, now: Instant) -> None:
         """Plans, commits `deed` with all that follows, and sends the commands."""
         estate = self._estate
+        afresh = set(self._memory.wanted_afresh)
         bundle = outbound.dispatch(self._memory, estate.site, estate.policy, estate.scribe, now, deed)
-        await self._commit(deed)
+        try:
+            await self._commit(deed)
+        except StorageFullError:
+            self._memory.wanted_afresh |= afresh
+            raise
         if bundle is None:
             return
         for turn in bundle.run.turns:
@@ -263,3 +314,12 @@ class Core:
     def _tell(self, what: str, **fields: object) -> None:
         if self._watch is not None:
             self._watch(what, fields)
+
+
+def _with_session(deed: Deed, utility: str, state: bytes) -> Deed:
+    deed.write(lambda db: journal.keep_session(db, utility, state))
+    return deed
+
+
+def _forget(key: tuple[str, str], db: sqlite3.Connection) -> None:
+    journal.forget_event(db, *key)

@@ -5,15 +5,19 @@ epoch, a receipt the standing of an order, a reading the picture of a device. Ch
 statement visible: one we hold already changes nothing, one that skips is asked for again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import structlog
 
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.facts import Standing
 from wattseal.bridge.journal import Sample, keep_gateway, keep_live, keep_samples
 from wattseal.bridge.plan import DevicePicture
+from wattseal.certs.errors import PeerError
 from wattseal.certs.statement import Kind, Statement
 from wattseal.drivers.commands import Hello, Operation
 from wattseal.drivers.testimony import Phase, Reading, Receipt, Result
@@ -36,8 +40,10 @@ _PASSING: Final = frozenset(
     }
 )
 _GOOD: Final = "good"
+_MAX_SCALE: Final = 9
 # A value told again because the device does not answer: it says when it was true, and is no new sample.
 _STALE: Final = "stale"
+_log = structlog.get_logger("core")
 
 
 class Heard(StrEnum):
@@ -68,7 +74,11 @@ def hear(said: Statement, nonce: bytes | None, memory: Memory, deed: Deed) -> Co
     if number != memory.gateway.held + 1:
         return Consequence(Heard.SKIPPED)
     deed.say(said)
-    consequence = _by_kind(said, nonce, memory, deed)
+    try:
+        consequence = _by_kind(said, nonce, memory, deed)
+    except PeerError as error:  # sealed, and yet not to be read: kept as it is, for the next one waits behind it
+        _log.error("gateway_statement_unread", kind=str(said.header.kind), reason=error.reason)
+        consequence = Consequence(Heard.NOTHING)
     memory.gateway.held = number
     row = memory.gateway.row()
     deed.write(lambda db: keep_gateway(db, *row))
@@ -80,7 +90,7 @@ def _by_kind(said: Statement, nonce: bytes | None, memory: Memory, deed: Deed) -
         case Kind.HELLO:
             return _hello(Hello.decode(said.body), nonce, memory)
         case Kind.RECEIPT:
-            return _receipt(Receipt.decode(said.body), said.header.parents[0], memory, deed)
+            return _receipt(Receipt.decode(said.body), said.header.parents, memory, deed)
         case Kind.READING:
             return _reading(said, Reading.decode(said.body), memory, deed)
         case _:
@@ -88,7 +98,11 @@ def _by_kind(said: Statement, nonce: bytes | None, memory: Memory, deed: Deed) -
 
 
 def _hello(hello: Hello, nonce: bytes | None, memory: Memory) -> Consequence:
-    """An old hello, sent again from the gateway's outbox, answers another nonce: it is kept and moves nothing."""
+    """An old hello, sent again from the gateway's outbox, answers another nonce: it is kept and moves nothing.
+
+    In the same epoch a number above the gateway's is a command that it never got. In a new epoch all commands are void;
+    a release is not given again then, for what it was to end is no longer renewed and ends with its lease.
+    """
     if nonce is None or hello.nonce != nonce:
         return Consequence(Heard.NOTHING)
     gateway = memory.gateway
@@ -97,8 +111,7 @@ def _hello(hello: Hello, nonce: bytes | None, memory: Memory) -> Consequence:
         name
         for name, row in memory.live.items()
         if row.standing is Standing.COMMANDED
-        and row.order.operation is not Operation.RELEASE
-        and (anew or row.sequence > hello.sequence)
+        and (row.order.operation is not Operation.RELEASE if anew else row.sequence > hello.sequence)
     )
     if anew:
         memory.pictures.clear()
@@ -108,8 +121,8 @@ def _hello(hello: Hello, nonce: bytes | None, memory: Memory) -> Consequence:
     return Consequence(Heard.LOOK)
 
 
-def _receipt(receipt: Receipt, command: bytes, memory: Memory, deed: Deed) -> Consequence:
-    device = memory.device_of(command)
+def _receipt(receipt: Receipt, commands: Sequence[bytes], memory: Memory, deed: Deed) -> Consequence:
+    device = next((name for name in map(memory.device_of, commands) if name is not None), None)
     if device is None:
         return Consequence(Heard.NOTHING)
     match receipt.result:
@@ -136,7 +149,7 @@ def _stand(device: str, standing: Standing, memory: Memory, deed: Deed) -> None:
 
 def _reading(said: Statement, reading: Reading, memory: Memory, deed: Deed) -> Consequence:
     soc = next((q for q in reading.quantities if q.name == "soc_percent" and q.quality == _GOOD), None)
-    permille = None if soc is None else _permille(soc.value, soc.scale)
+    permille = None if soc is None or abs(soc.scale) > _MAX_SCALE else _permille(soc.value, soc.scale)
     picture = DevicePicture(reading.device, said.digest, permille, reachable=True)
     memory.pictures[reading.device] = picture
     memory.seen_at[reading.device] = reading.to_ms // 1000

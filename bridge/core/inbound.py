@@ -68,10 +68,16 @@ def take_in(
 ) -> tuple[TimedEvent, ...]:
     """Seals what the message changes and puts it on the timeline; the events as they now stand.
 
-    `site` is the text of the site file, by whose names the message was read.
+    `site` is the text of the site file, by whose names the message was read. The end of an event that is not at hand
+    is left out.
     """
     ingress = _ingress(arrival, CARRIED, tuple(refused), scribe, now, deed)
-    return tuple(_take(one, ingress, memory, scribe, site, now, deed) for one in taken)
+    return tuple(_take(one, ingress, memory, scribe, site, now, deed) for one in taken if not _is_idle(one, memory))
+
+
+def _is_idle(one: EventTaken, memory: Memory) -> bool:
+    """Whether this ends an event that is no longer at hand: long over and forgotten, there is nothing to end."""
+    return one.event.status is not EventStatus.STANDING and one.event.origin.key not in memory.events
 
 
 def _take(
@@ -80,7 +86,7 @@ def _take(
     key = one.event.origin.key
     before = memory.events.get(key)
     parents = [ingress.digest]
-    if one.change in {Change.CANCELLED, Change.WITHDRAWN} and before is not None:
+    if one.event.status is not EventStatus.STANDING and before is not None:
         parents.append(before.intent)
     body = one.event.encode(one.translator)
     intent = deed.say(scribe.intent(one.event.origin.event_id, body, parents, site, now), site)

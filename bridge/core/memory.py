@@ -68,6 +68,11 @@ class Memory:
         """Every event at hand, by the digest of its intent."""
         return {timed.intent: timed.event for timed in self.events.values()}
 
+    def ask_denied_again(self) -> None:
+        """What policy was asked under has changed: every order that it denied is to be put to it once more."""
+        denied = (name for name, row in self.live.items() if row.standing is Standing.DENIED)
+        self.wanted_afresh.update(denied)
+
     def stand(self, device: str, standing: Standing) -> LiveRow | None:
         """Moves the live row of `device` to `standing`; the new row, or None where there is none."""
         row = self.live.get(device)

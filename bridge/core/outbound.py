@@ -11,18 +11,21 @@ from wattseal.bridge import profiles
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
-from wattseal.bridge.facts import EventFact, Facts, Standing
+from wattseal.bridge.facts import EventFact, Facts, Standing, order_digest
 from wattseal.bridge.journal import LiveRow, keep_gateway, keep_live
 from wattseal.bridge.plan import DevicePicture
 from wattseal.bridge.run import Run, Turn, is_due, run_plan
 from wattseal.bridge.site.model import Device, Site
-from wattseal.bridge.timeline import TimedEvent, is_over
+from wattseal.bridge.timeline import TimedEvent, is_over, precedence
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Statement, digest
+from wattseal.drivers.commands import Order
 
 # An event that has just ended still explains why devices are released, so it stands in the facts a while longer.
 _OVER_SECONDS: Final = 120
+# A statement names at most 256 parents; beyond this many events at once, those of lowest precedence are left out.
+_MOST_EVENTS: Final = 128
 # A device that missed this many samples, and this many seconds more, gets no share of a site's setpoint.
 _SILENT_SAMPLES: Final = 3
 _SILENT_SECONDS: Final = 5
@@ -94,7 +97,7 @@ def _command(turn: Turn, decision: Statement, scribe: Scribe, now: Instant) -> S
 
 def _remember(memory: Memory, turn: Turn, command: Statement | None, deed: Deed) -> None:
     order = turn.desired.order
-    row = LiveRow(order, None, Standing.DENIED, 0)
+    row = _denied(memory.live.get(order.device), order)
     if command is not None and turn.command is not None:
         memory.gateway.sequence = turn.command.sequence
         row = LiveRow(order, command.digest, Standing.COMMANDED, turn.command.sequence)
@@ -105,15 +108,25 @@ def _remember(memory: Memory, turn: Turn, command: Statement | None, deed: Deed)
     deed.write(lambda db: keep_live(db, row))
 
 
+def _denied(before: LiveRow | None, order: Order) -> LiveRow:
+    """What policy denied moves nothing: a command that stands does so until its lease ends, for nobody renews it."""
+    stands = before is not None and before.command is not None
+    if before is None or not stands or before.standing not in {Standing.COMMANDED, Standing.DENIED}:
+        return LiveRow(order, None, Standing.DENIED, 0)
+    return replace(before, standing=Standing.DENIED, denied=order_digest(order.encode()))
+
+
 def _parents(facts: Facts) -> Sequence[bytes]:
     readings = [picture.reading for picture in facts.devices if picture.reading is not None]
     return [*(event.intent for event in facts.events), *readings]
 
 
 def _considered(memory: Memory, now: int) -> Iterator[TimedEvent]:
-    for _, timed in sorted(memory.events.items()):
-        if not is_over(timed, now - _OVER_SECONDS):
-            yield timed
+    """Events that run or have just ended, by key. What is still to come moves nothing, and would only fill facts."""
+    over = now - _OVER_SECONDS
+    begun = [timed for timed in memory.events.values() if timed.start <= now and not is_over(timed, over)]
+    begun.sort(key=lambda timed: (is_over(timed, now), precedence(timed)))
+    yield from sorted(begun[:_MOST_EVENTS], key=lambda timed: timed.event.origin.key)
 
 
 def _picture(memory: Memory, device: Device, now: int) -> DevicePicture:

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from wattseal.bridge import profiles
 from wattseal.bridge.site.mistakes import Mistake, SiteFileError, Table
@@ -21,6 +21,7 @@ from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
 from wattseal.protocols.openadr20b.translate import DispatchSign, MarketContext
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_SECRET_NAME: Final = re.compile(r"secret://file/[A-Za-z0-9._/-]+")
 _NAME_MEND: Final = "Use 1 to 63 small letters, digits, '.', '_' or '-'."
 _MOST_WATTS: Final = 100_000_000
 _ORDERABLE: Final = {str(item): item for item in Operation if item is not Operation.RELEASE}
@@ -42,7 +43,7 @@ def read_site(text: bytes, file: str = "site.toml") -> Site:
 def _toml(text: bytes, file: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested beyond all reason
         raise SiteFileError((Mistake(file, "(whole file)", f"is not TOML: {error}", "Mend that line."),)) from error
 
 
@@ -137,9 +138,9 @@ def _utility(table: Table, devices: list[str]) -> Utility:
     most = table.whole("poll_seconds_most", "1 to 86400 seconds.", 1, 86_400, 3600)
     if most < least:
         table.wrong("poll_seconds_most", f"is {most}, below poll_seconds_least = {least}", "Raise it.")
-    contexts = dict(
-        _context(item) for item in table.tables("market_context", "Write one [[utility.market_context]] each.")
-    )
+    listed = [_context(item) for item in table.tables("market_context", "Write one [[utility.market_context]] each.")]
+    _unique(table, "market_context", [uri for uri, _ in listed if uri])
+    contexts = dict(listed)
     resources = _resources(table, devices)
     operations = tuple(
         _ORDERABLE[item]
@@ -189,8 +190,8 @@ def _tls(table: Table) -> UtilityTls | None:
     tls = table.table("tls", "")
     certificate = tls.text("certificate", "The PEM file of our certificate.")
     key = tls.text("key", "secret://file/PATH of our key.")
-    if key and not key.startswith("secret://"):
-        tls.wrong("key", "is not a secret:// name", "The site file holds no secret; write secret://file/PATH.")
+    if key and not _SECRET_NAME.fullmatch(key):
+        tls.wrong("key", "is not a secret://file/ name", "The site file holds no secret; write secret://file/PATH.")
     authority = tls.text("authority", "The PEM file of the utility's certificate authority.")
     tls.close()
     return UtilityTls(certificate, key, authority)
@@ -198,9 +199,12 @@ def _tls(table: Table) -> UtilityTls | None:
 
 def _url(table: Table, tls: UtilityTls | None, insecure: str) -> str:
     url = table.text("url", "The address of the VTN, without /OpenADR2.")
-    parts = urlsplit(url)
-    if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
-        table.wrong("url", f"is {url!r}", "Write http://... or https://... with a host.")
+    parts = _parts(url)
+    if parts is None:
+        if url:
+            table.wrong("url", "is no address", "Write http://... or https://... with a host.")
+    elif "@" in parts.netloc:
+        table.wrong("url", "names a user or a password", "The site file holds no secret; write the address alone.")
     elif parts.scheme == "http" and not is_loopback(parts.hostname or "") and not insecure:
         table.wrong("url", "is plain HTTP to another machine", 'Use https, or write insecure = "the reason".')
     elif parts.scheme == "https" and tls is None:
@@ -218,10 +222,21 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an http address, or None where it is none."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if sound and url.isprintable() else None
+
+
 def _is_tcp(address: str) -> bool:
+    """Whether the manifest's inventory will take it: tcp://HOST:PORT and nothing after."""
     try:
         parts = urlsplit(address)
-        return parts.scheme == "tcp" and bool(parts.hostname) and parts.port is not None
+        return bool(parts.hostname and parts.port) and address == f"tcp://{parts.netloc}"
     except ValueError:
         return False
 

@@ -1,5 +1,6 @@
 """The site file that `wattseal init` writes: complete, commented, and valid as it stands."""
 
+import re
 from typing import Final
 
 _TEXT: Final = """\
@@ -69,5 +70,5 @@ charger-1 = "charger"
 
 def template(name: str, *, lab: bool) -> bytes:
     """The text of a new site file. `name` is made fit for a site's name."""
-    fit = "".join(char if char.isalnum() or char in "._-" else "-" for char in name.lower()).strip("._-") or "site"
-    return _TEXT.format(name=fit[:63], lab="true" if lab else "false").encode()
+    fit = re.sub(r"[^a-z0-9._-]", "-", name.lower()).strip("._-")[:63] or "site"
+    return _TEXT.format(name=fit, lab="true" if lab else "false").encode()

@@ -1,0 +1,361 @@
+"""The plan: a table of cases reckoned by hand, and its laws as properties. DESIGN 2: rules may only narrow."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from bridge_world import NOW, course, grid_event, timed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wattseal.bridge import profiles
+from wattseal.bridge.plan import DevicePicture, World, plan
+from wattseal.bridge.site.model import Device, LevelAction, Site
+from wattseal.drivers.commands import Operation
+from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
+from wattseal.protocols.grid_event import AbsorbLimit, InjectLimit, Level, Setpoint
+
+SET, INJECT, ABSORB, RELEASE = (
+    Operation.SET_POWER,
+    Operation.LIMIT_INJECT,
+    Operation.LIMIT_ABSORB,
+    Operation.RELEASE,
+)
+LEVELS = {1: LevelAction(SET, 0), 2: LevelAction(SET, 1500), 3: LevelAction(INJECT, 700)}
+
+
+def battery(name, least=-5000, most=5000, levels=LEVELS):
+    envelope = DeviceEnvelope(name, least, most, 0, 0, 0, 100, 950)
+    return Device(name, "sunspec_battery", LinkKind.SIMULATOR, "tcp://h:1", 1, "", 10, 50, levels, envelope)
+
+
+def charger(name="charger", least=-11000):
+    envelope = DeviceEnvelope(name, least, 0, 0, 0, 0, 0, 1000)
+    levels = {1: LevelAction(ABSORB, 7400)}
+    return Device(name, "alfen_eve", LinkKind.SIMULATOR, "tcp://h:2", 1, "", 10, 250, levels, envelope)
+
+
+def site(*devices, inject=100_000, absorb=100_000):
+    return Site("s", True, inject, absorb, 300, devices, (), b"")
+
+
+TWO = site(battery("a"), battery("b"))
+THREE = site(battery("a"), battery("b"), charger())
+
+
+def planned(where, *events, soc=None, away=()):
+    """Device -> (operation, watts)."""
+    pictures = tuple(
+        DevicePicture(one.name, None, (soc or {}).get(one.name), one.name not in away) for one in where.devices
+    )
+    return plan(World(NOW + 10, events, pictures), where)
+
+
+def told(where, *events, **world):
+    return {one.device: (one.order.operation, one.order.value) for one in planned(where, *events, **world)}
+
+
+def one(*courses, **fields):
+    return timed(grid_event(*courses, **fields))
+
+
+FIRST = {"priority": 1, "event_id": "first"}
+
+
+@pytest.mark.parametrize(
+    ("where", "events", "world", "expected"),
+    [
+        pytest.param(TWO, [], {}, {"a": (RELEASE, 0), "b": (RELEASE, 0)}, id="nothing wished: own default"),
+        pytest.param(
+            TWO, [one(course(Setpoint(1200), "a"))], {}, {"a": (SET, 1200), "b": (RELEASE, 0)}, id="setpoint at device"
+        ),
+        pytest.param(
+            TWO, [one(course(Setpoint(9000), "a", "b"))], {}, {"a": (SET, 5000), "b": (SET, 5000)}, id="range"
+        ),
+        pytest.param(
+            TWO, [one(course(Setpoint(1001)))], {}, {"a": (SET, 501), "b": (SET, 500)}, id="share, tie goes by name"
+        ),
+        pytest.param(
+            site(battery("a", -2000, 1000), battery("b", -6000, 3000)),
+            [one(course(Setpoint(1000)))],
+            {},
+            {"a": (SET, 250), "b": (SET, 750)},
+            id="share by capacity to inject",
+        ),
+        pytest.param(
+            THREE,
+            [one(course(Setpoint(-2100)))],
+            {},
+            {"a": (SET, -500), "b": (SET, -500), "charger": (ABSORB, 1100)},
+            id="share by capacity to absorb: 5 to 5 to 11",
+        ),
+        pytest.param(
+            THREE,
+            [one(course(Setpoint(1000)))],
+            {},
+            {"a": (SET, 500), "b": (SET, 500), "charger": (ABSORB, 0)},
+            id="a charger has nothing to inject and draws nothing meanwhile",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Setpoint(1000)))],
+            {"soc": {"a": 100, "b": 500}},
+            {"a": (SET, 0), "b": (SET, 1000)},
+            id="empty battery",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Setpoint(-1000)))],
+            {"soc": {"a": 500, "b": 950}},
+            {"a": (SET, -1000), "b": (SET, 0)},
+            id="full battery",
+        ),
+        pytest.param(
+            TWO, [one(course(Setpoint(1000)))], {"away": ("a",)}, {"a": (SET, 0), "b": (SET, 1000)}, id="unreachable"
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Setpoint(800), "a"), **FIRST), one(course(Setpoint(1000)))],
+            {},
+            {"a": (SET, 800), "b": (SET, 200)},
+            id="a site setpoint counts what higher wishes give",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Setpoint(9000), "a"), **FIRST), one(course(Setpoint(7000)))],
+            {},
+            {"a": (SET, 5000), "b": (SET, 2000)},
+            id="and counts no more than a device can give",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Setpoint(800), "a"), **FIRST), one(course(Setpoint(300)))],
+            {},
+            {"a": (SET, 800), "b": (SET, -500)},
+            id="even against its sign",
+        ),
+        pytest.param(TWO, [one(course(Level(0)))], {}, {"a": (RELEASE, 0), "b": (RELEASE, 0)}, id="level 0 is normal"),
+        pytest.param(
+            THREE, [one(course(Level(1)))], {}, {"a": (SET, 0), "b": (SET, 0), "charger": (ABSORB, 7400)}, id="level 1"
+        ),
+        pytest.param(
+            TWO, [one(course(Level(3), "a"))], {}, {"a": (INJECT, 700), "b": (RELEASE, 0)}, id="level as limit"
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Level(2), "a", name="SIMPLE"), course(Setpoint(300), "a", name="LOAD_DISPATCH"))],
+            {},
+            {"a": (SET, 300), "b": (RELEASE, 0)},
+            id="level outranked by the finer signal of its event",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Level(2), "a"), **FIRST), one(course(Setpoint(300), "a"))],
+            {},
+            {"a": (SET, 1500), "b": (RELEASE, 0)},
+            id="not by that of another event",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Setpoint(4000), "a"), **FIRST), one(course(InjectLimit(2500), "a"), utility="other")],
+            {},
+            {"a": (SET, 2500), "b": (RELEASE, 0)},
+            id="a limit of lower precedence narrows all the same",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Setpoint(-4000), "a"), **FIRST), one(course(InjectLimit(2500), "a"))],
+            {},
+            {"a": (SET, -4000), "b": (RELEASE, 0)},
+            id="a limit of the other direction does not",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(InjectLimit(1001)))],
+            {},
+            {"a": (INJECT, 501), "b": (INJECT, 500)},
+            id="site limit is shared",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Setpoint(4000), "a", "b"), **FIRST), one(course(InjectLimit(3000)))],
+            {},
+            {"a": (SET, 1500), "b": (SET, 1500)},
+            id="a share of a site limit narrows a setpoint",
+        ),
+        pytest.param(
+            site(battery("a"), inject=900, absorb=100_000),
+            [one(course(Setpoint(4000), "a"))],
+            {},
+            {"a": (SET, 900)},
+            id="the connection's own limit",
+        ),
+        pytest.param(
+            THREE,
+            [one(course(Setpoint(-4000), "charger"))],
+            {},
+            {"a": (RELEASE, 0), "b": (RELEASE, 0), "charger": (ABSORB, 4000)},
+            id="a charger is limited, not told to draw",
+        ),
+        pytest.param(
+            THREE,
+            [one(course(Setpoint(-4000), "charger"), **FIRST), one(course(AbsorbLimit(3000), "charger"))],
+            {},
+            {"a": (RELEASE, 0), "b": (RELEASE, 0), "charger": (ABSORB, 3000)},
+            id="and limited further",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Setpoint(7), "a"), start=NOW + 11), one(course(Setpoint(8), "b"), test=True)],
+            {},
+            {"a": (RELEASE, 0), "b": (RELEASE, 0)},
+            id="to come, and test event",
+        ),
+        pytest.param(
+            TWO, [one(course(Setpoint(7), "gone"))], {}, {"a": (RELEASE, 0), "b": (RELEASE, 0)}, id="stranger"
+        ),
+    ],
+)
+def test_cases_by_hand(where, events, world, expected):
+    assert told(where, *events, **world) == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "wish", "device", "named"),
+    [
+        (TWO, course(AbsorbLimit(1000), "a"), "a", "absorb no more than 1000 W"),
+        (THREE, course(Level(2), "charger"), "charger", "level 2 has no entry"),
+        (TWO, course(Setpoint(12_000)), "a", "2000 W of the site's setpoint find no device"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_named(where, wish, device, named):
+    notes = next(desired.not_carried for desired in planned(where, one(wish)) if desired.device == device)
+    assert any(named in note for note in notes), notes
+
+
+def test_of_two_limits_a_device_can_take_one_and_the_other_is_named():
+    """A battery takes an inject limit; nothing tells it to absorb less."""
+    (desired,) = planned(
+        site(battery("a")), one(course(InjectLimit(2000), "a"), course(AbsorbLimit(100), "a", name="T"))
+    )
+    assert (desired.order.operation, desired.order.value) == (INJECT, 2000)
+    assert any("absorb no more than 100 W" in note for note in desired.not_carried)
+
+
+def test_a_limit_that_bites_nothing_is_not_named():
+    (desired,) = planned(site(charger()), one(course(InjectLimit(100), "charger")))
+    assert (desired.order.operation, desired.not_carried) == (RELEASE, ())
+
+
+def windows(*events):
+    (desired,) = planned(site(battery("a")), *events)
+    return desired.order.value, desired.order.not_before, desired.order.hold_seconds, desired.source
+
+
+def test_a_window_is_that_of_the_wishes_that_make_the_order():
+    """Not-before is when they all stand, hold until the first of them ends."""
+    wish = one(course(Setpoint(4000), "a", duration=600), duration=600, **FIRST)
+    bites = one(course(InjectLimit(1000), "a", duration=300), event_id="L", start=NOW + 5, duration=300)
+    idle = one(course(InjectLimit(4500), "a", duration=30), event_id="M", start=NOW + 7, duration=30)
+    looser = one(course(InjectLimit(2000), "a", duration=30), event_id="N", start=NOW + 7, duration=30)
+    alone = windows(wish)
+    assert alone[:3] == (4000, NOW, 600)
+    assert windows(wish, idle)[:3] == (4000, NOW, 600), "a limit that does not bite leaves the very same order"
+    assert windows(wish, bites)[:3] == (1000, NOW + 5, 300)
+    assert windows(wish, bites, looser, idle)[:3] == (1000, NOW + 5, 300)
+    assert windows(wish, bites)[3].timed == wish, "the setpoint asks, the limit narrows"
+    assert windows(looser, bites)[:3] == (1000, NOW + 5, 300)
+    assert windows(looser, bites)[3].timed == bites
+
+
+def test_an_open_ended_order_holds_until_further_notice():
+    value, since, hold, _ = windows(one(course(Setpoint(1), "a", duration=None), duration=None))
+    assert (value, since, hold) == (1, NOW, 0)
+
+
+def test_an_order_carries_tolerance_profile_and_revert():
+    """DESIGN 3: device, operation, value, scale, unit, not-before, hold, revert-to, tolerance, profile digest."""
+    (desired,) = planned(site(battery("a")), one(course(Setpoint(1), "a")))
+    order = desired.order
+    assert (order.tolerance, order.profile_digest) == (50, profiles.digest_of("sunspec_battery"))
+    assert (order.revert_to, order.scale, order.unit) == ((RELEASE, 0), 0, "W")
+    (released,) = planned(site(battery("a")))
+    assert (released.order.not_before, released.order.hold_seconds, released.source) == (0, 0, None)
+
+
+WATTS = st.integers(-12_000, 12_000)
+LIMIT = st.one_of(st.integers(0, 9000).map(InjectLimit), st.integers(0, 9000).map(AbsorbLimit))
+WISH = st.one_of(WATTS.map(Setpoint), LIMIT, st.integers(0, 3).map(Level))
+TARGET = st.sampled_from([(), ("a",), ("b",), ("charger",), ("a", "charger"), ("a", "b", "charger")])
+NARROW = site(battery("a", -4000, 3000), battery("b"), charger(), inject=4500, absorb=6000)
+
+
+@st.composite
+def worlds(draw, wishes=WISH):
+    count = draw(st.integers(0, 4))
+    return [
+        one(
+            course(draw(wishes), *draw(TARGET)),
+            event_id=f"E{number}",
+            utility=draw(st.sampled_from(["u", "v"])),
+            priority=draw(st.sampled_from([None, 1, 2])),
+            start=NOW - draw(st.integers(0, 5)),
+        )
+        for number in range(count)
+    ]
+
+
+@given(worlds())
+@settings(max_examples=200, deadline=None)
+def test_every_order_lies_in_envelope_and_connection(events):
+    for desired in planned(NARROW, *events):
+        envelope = NARROW.device(desired.device).envelope
+        inject, absorb = min(envelope.max_watts, 4500), min(-envelope.min_watts, 6000)
+        order = desired.order
+        assert order.operation in profiles.operations_of(NARROW.device(desired.device).profile)
+        match order.operation:
+            case Operation.SET_POWER:
+                assert -absorb <= order.value <= inject
+            case Operation.LIMIT_INJECT:
+                assert 0 <= order.value <= inject
+            case Operation.LIMIT_ABSORB:
+                assert 0 <= order.value <= absorb
+            case Operation.RELEASE:
+                assert order.value == 0
+
+
+@given(worlds(), LIMIT, TARGET)
+@settings(max_examples=200, deadline=None)
+def test_one_limit_more_never_means_more_power(events, limit, target):
+    """DESIGN 2: rules only narrow. The limit comes with any event, here one of the lowest precedence."""
+    before = {desired.device: desired.order for desired in planned(NARROW, *events)}
+    extra = one(course(limit, *target), event_id="Z", utility="z", start=NOW)
+    for desired in planned(NARROW, *events, extra):
+        was = before[desired.device]
+        if was.operation is RELEASE:
+            assert desired.order.operation is not SET
+        else:
+            assert desired.order.operation is was.operation
+            assert abs(desired.order.value) <= abs(was.value)
+            assert desired.order.value * was.value >= 0
+
+
+@given(worlds(), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_no_order_of_events_pictures_or_devices_changes_the_plan(events, chance: random.Random):
+    def told_by_device(where, made):
+        return {desired.device: (desired.order.encode(), set(desired.not_carried)) for desired in planned(where, *made)}
+
+    shuffled, devices = list(events), list(NARROW.devices)
+    chance.shuffle(shuffled)
+    chance.shuffle(devices)
+    assert told_by_device(NARROW, events) == told_by_device(replace(NARROW, devices=tuple(devices)), shuffled)
+
+
+@given(WISH, TARGET, st.text("abc", min_size=1, max_size=3), st.sampled_from(["openadr-2.0b", "openadr-3", "csip"]))
+@settings(max_examples=80, deadline=None)
+def test_one_intent_gives_the_same_order_bytes_whoever_brought_it(wish, target, name, dialect):
+    """DESIGN 3: the same intent by any dialect gives byte-identical order bodies."""
+    ours = [desired.order.encode() for desired in planned(NARROW, one(course(wish, *target)))]
+    theirs = one(course(wish, *target, name=name), event_id=name, utility=name + "x", dialect=dialect, priority=7)
+    assert ours == [desired.order.encode() for desired in planned(NARROW, theirs)]
