@@ -248,7 +248,8 @@ class Vtn:
 
 @dataclass
 class Deck:
-    """Says yes to every event and hands in every report: the value of a row is its start modulo 1000."""
+    """Says yes to every event and hands in every report: the value of a row is its start modulo 1000, and a thousand more for
+    each point before it."""
 
     session: VenSession
     opt: OptType = OptType.OPT_IN
@@ -283,9 +284,9 @@ def rows_for(wanted: ReportWanted) -> tuple[ReportRow, ...]:
     step = wanted.granularity_seconds
     starts = range(wanted.begin, wanted.end, step) if step else (wanted.begin,)
     return tuple(
-        ReportRow(r_id=r_id, start=start, duration_seconds=step, value=Decimal(start % 1000))
+        ReportRow(r_id=r_id, start=start, duration_seconds=step, value=Decimal(start % 1000 + 1000 * number))
         for start in starts
-        for r_id in wanted.r_ids
+        for number, r_id in enumerate(wanted.r_ids)
     )
 
 

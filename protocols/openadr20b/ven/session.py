@@ -309,13 +309,14 @@ class VenSession:
         if not decision.open_ids and owed:
             self._outbox.append(outgoing.created_event(decision.request_id, self._state.ven_id, owed))
 
-    def report_wanted(self, now: Instant) -> ReportWanted | None:
-        """The next rows that are due; the same until they are submitted. None while the clock cannot be trusted, or
+    def report_wanted(self, now: Instant, passing_over: frozenset[str] = frozenset()) -> ReportWanted | None:
+        """The next rows that are due, of a request not in `passing_over`. None while the clock cannot be trusted, or
         while the backlog is full: the window stays open then, and is counted.
         """
         if now.quality is ClockQuality.UNTRUSTED or not self._state.registered:
             return None
-        due = (reporting.wanted(one, self._config, now.unix) for one in self._state.requests)
+        asked_for = (one for one in self._state.requests if one.request_id not in passing_over)
+        due = (reporting.wanted(one, self._config, now.unix) for one in asked_for)
         asked = next((one for one in due if one is not None), None)
         if (
             asked is not None

@@ -71,14 +71,17 @@ async def _exchanged(session: VenSession, exchange: Exchange, clock: Clock, step
         raw = await exchange.post(f"{SERVICE_PATH}/{step.service}", step.body)
     except WorldError as error:
         return session.failed(clock.now(), error.reason)
+    except asyncio.CancelledError:
+        session.failed(clock.now(), "cancelled")  # whoever runs this session again finds it at rest
+        raise
     return session.received(clock.now(), raw)
 
 
 async def _ask_for_reports(session: VenSession, clock: Clock, handle: Handle) -> None:
-    """Asks the deck for every report that is due. One that it does not hand in is asked for again after a step."""
-    asked = None
-    while (wanted := session.report_wanted(clock.now())) is not None and wanted != asked:
-        asked = wanted
+    """Asks the deck once for every request that is due; one that it does not serve does not hold up the others."""
+    asked: set[str] = set()
+    while (wanted := session.report_wanted(clock.now(), frozenset(asked))) is not None:
+        asked.add(wanted.request_id)
         await handle((ReportDue(wanted),))
 
 
