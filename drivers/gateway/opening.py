@@ -86,7 +86,7 @@ def open_estate(
         memory = GateMemory.begin(secrets.token_bytes(EPOCH_BYTES), manifest.version, found.mark)
         gate = Gate(manifest, policy, sections, memory, manifest.gateway)
         floor = max(found.floor, manifest.statement.header.issued_at)
-        stations, links = _stations(sections, profiles)
+        stations, links = _stations(sections, profiles, source)
     except BaseException:
         store.close()
         raise
@@ -112,14 +112,14 @@ def _profile(row: InventoryRow) -> Profile:
 
 
 def _stations(
-    sections: Sections, profiles: Mapping[str, Profile]
+    sections: Sections, profiles: Mapping[str, Profile], source: TimeSource
 ) -> tuple[tuple[Station, ...], tuple[ModbusLink, ...]]:
     links = shared_links([link_settings(profiles[row.device], row.host, row.port) for row in sections.inventory])
     stations = []
     for row in sections.inventory:
         link = links[row.host, row.port]
         device = ProfiledDevice(profiles[row.device], link, row.unit)
-        stations.append(Station(row, device, partial(_connection_of, link)))
+        stations.append(Station(row, device, source.monotonic, partial(_connection_of, link)))
     return tuple(stations), tuple(links.values())
 
 

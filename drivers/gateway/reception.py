@@ -18,7 +18,7 @@ from wattseal.drivers.gate.acceptance import Accepted, Gate, Hailed, Refused, Re
 from wattseal.drivers.gate.leases import LeaseTable
 from wattseal.drivers.gateway.executor import Work
 from wattseal.drivers.gateway.outlet import Outlet
-from wattseal.drivers.gateway.receipts import Live
+from wattseal.drivers.gateway.receipts import Live, Page
 from wattseal.drivers.gateway.refusals import Refusals
 from wattseal.drivers.gateway.rows import CommandRow
 from wattseal.drivers.gateway.store import GatewayStore
@@ -113,6 +113,17 @@ class Reception:
         for worker in self._workers.values():
             worker.call()
         await self._hold(renewed.renewal.held)
+        for digest, rule in renewed.dropped:
+            await self._tell_outgrown(digest, rule, at)
+
+    async def _tell_outgrown(self, digest: bytes, rule: str, at: Instant) -> None:
+        """Say once that a live command is no longer inside the envelope, and so not renewed."""
+        for worker in self._workers.values():
+            live = worker.executor.live
+            if live is not None and live.digest == digest and self._refusals.first(digest):
+                page = Page(worker.device, at)
+                page.observed(live, Phase.LEASE, Result.REFUSED, rule)
+                self.announce(await self._store.say(page.said))
 
     async def _hello(self, hailed: Hailed, at: Instant) -> None:
         await self._hold(hailed.hail.held)

@@ -23,16 +23,20 @@ class Station:
     """A device that is asked for its identity and its capabilities when they may have changed.
 
     `connection` gives the number of the link's present connection (None: there is none): what was learnt on another
-    one is not believed. `fault` is why the device cannot be used now, None while it can.
+    one is not believed. `fault` is why the device cannot be used now, None while it can; `fault_at` when it was noted.
     """
 
-    def __init__(self, row: InventoryRow, device: Device, connection: Callable[[], int | None] = lambda: 0) -> None:
+    def __init__(
+        self, row: InventoryRow, device: Device, monotonic: Callable[[], float], connection: Callable[[], int | None]
+    ) -> None:
         self.row = row
         self.device = device
+        self._monotonic = monotonic
         self._connection = connection
         self._learnt_on: int | None = None
         self._capabilities: Capabilities | None = None
         self.fault: str | None = None
+        self.fault_at = 0.0
 
     async def ready(self) -> Capabilities:
         """What the pinned device can do. Raises one of `FAULTS`."""
@@ -76,7 +80,7 @@ class Station:
         """A device that answered with an exception is there, and is the same."""
         if isinstance(fault, DeviceExceptionError):
             return
-        self.fault = fault.reason
+        self.fault, self.fault_at = fault.reason, self._monotonic()
         self._capabilities = None
 
 

@@ -6,6 +6,7 @@ Order of what is due: a new command, then what the lease demands (revert, heartb
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -26,6 +27,7 @@ from wattseal.drivers.gateway.testifying import Said
 
 PAUSE_AFTER_FAILURE_SECONDS: Final = 1.0
 RESTART_GRACE_SECONDS: Final = 60.0
+LOOK_AGAIN_SECONDS: Final = 5.0  # a device that failed is unavailable to the gate until it is seen again
 _log: Final = structlog.get_logger("gateway.worker")
 
 
@@ -44,6 +46,7 @@ class Worker:
         self._restored: tuple[tuple[Live, ...], float] | None = None
         self._called = asyncio.Event()
         self._sample_at = 0.0
+        self._told_at = -math.inf
         self._not_before = 0.0
 
     def enqueue(self, work: Work) -> None:
@@ -76,7 +79,7 @@ class Worker:
         if self._queue or self._restored is not None:
             return self._not_before
         live = self.executor.live
-        times = [self._sample_at, self._bench.leases.wake_at(self.device, now)]
+        times = [self._next_look(), self._bench.leases.wake_at(self.device, now)]
         times.append(None if live is None else live.effect_at)
         return max(self._not_before, min(at for at in times if at is not None))
 
@@ -127,10 +130,15 @@ class Worker:
         if live_now is not None and live_now.effect_at is not None and at.monotonic >= live_now.effect_at:
             await self.executor.measure_effect()
             return True
-        if at.monotonic >= self._sample_at:
+        if at.monotonic >= self._next_look():
             await self._sample(at)
             return True
         return False
+
+    def _next_look(self) -> float:
+        if self._station.fault is None:
+            return self._sample_at
+        return min(self._sample_at, self._station.fault_at + LOOK_AGAIN_SECONDS)
 
     async def _sample(self, at: Instant) -> None:
         self._sample_at = at.monotonic + self._station.row.sampling_seconds
@@ -142,11 +150,13 @@ class Worker:
             state = await self._station.read(Scope.FULL if fed else Scope.METERING)
         except FAULTS as fault:
             _log.warning("sample_failed", device=self.device, reason=fault.reason)
-            attestation = self._attester.stale(self._bench.clock.now())
+            due = at.monotonic >= self._told_at + self._station.row.sampling_seconds
+            attestation = self._attester.stale(self._bench.clock.now()) if due else None
         else:
             self._history.measured(state)
             attestation = self._attester.attest(state, self._bench.clock.now())
         if attestation is not None:
+            self._told_at = at.monotonic
             await self._tell(attestation)
         if state is not None and fed:
             await self.executor.check(state)
