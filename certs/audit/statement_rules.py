@@ -111,8 +111,8 @@ STATEMENT_RULES: Final = (
          _LEAVES, lambda case, leaf: (held := case.key_for(leaf)) is None or ROLE_OF.get(leaf.kind) == held.role),
     Rule("algorithm_mismatch", "The header names another algorithm than the key has.", _LEAVES,
          lambda case, leaf: (held := case.key_for(leaf)) is None or leaf.sealed.header.get(1) == held.key.algorithm),
-    Rule("signature_not_low_s", "The signature is the high-S twin of the valid one.", _all, lambda _, said: said.sealed.header.get(1) != ESP256
-         or int.from_bytes(said.sealed.signature[32:]) <= P256_ORDER // 2),
+    Rule("signature_not_low_s", "The signature is the high-S twin of the valid one.", _all, lambda _, said:
+         said.sealed.header.get(1) != ESP256 or int.from_bytes(said.sealed.signature[32:]) <= P256_ORDER // 2),
     Rule("signature_invalid", "The signature does not match the bytes and the key.",
          _LEAVES, lambda case, leaf: (held := case.key_for(leaf)) is None or held.key.sealed(leaf.sealed)),
     Rule("statement_repeated", "It has the id of an earlier statement.",
