@@ -81,9 +81,10 @@ class UtilityLine:
         utility = self._utility
         tls = None if utility.tls is None else self._tls_context()
         async with HttpExchange(utility.url, tls=tls, insecure_reason=utility.insecure) as exchange:
-            await shell.run(self._session, exchange, self._estate.clock, self._handle, self._save)
+            await shell.run(self._session, exchange, self._estate.clock, self.handle, self.save)
 
-    async def _handle(self, happenings: tuple[Happening, ...]) -> None:
+    async def handle(self, happenings: tuple[Happening, ...]) -> None:
+        """What happened on the session, handed to the core; `run` calls it, or whoever drives the session instead."""
         for happening in happenings:
             match happening:
                 case EventsReceived(raw=raw, changes=changes) | Deregistered(raw=raw, changes=changes):
@@ -143,7 +144,8 @@ class UtilityLine:
         deed.say(self._estate.scribe.report(body, content, readings[:256], now), happened.request_raw)
         await self._core.record(deed)
 
-    async def _save(self, state: bytes) -> None:
+    async def save(self, state: bytes) -> None:
+        """Keeps the session's state."""
         deed = Deed()
         deed.write(lambda db: journal.keep_session(db, self._utility.name, state))
         await self._core.record(deed)

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -65,7 +66,12 @@ class Told:
 
 
 class Core:
-    """See the module's text. All methods run on one event loop; `_writer` keeps memory and journal in step."""
+    """See the module's text. All methods run on one event loop; `_writer` keeps memory and journal in step.
+
+    `watch` is told each station as it is passed, with its moment `at` in monotonic nanoseconds: `taken` (ingress and
+    intents sealed), `consented`, `sealed` (planned, decided, sealed), `committed`, `bundle` (sent), and each statement
+    of the gateway by its kind, once it is durable here. It must be quick, and may raise nothing.
+    """
 
     def __init__(self, estate: Estate, watch: Callable[[str, dict[str, object]], None] | None = None) -> None:
         self._estate = estate
@@ -99,8 +105,10 @@ class Core:
         async with self._writer:
             deed, timed = self._taken_in(arrival, taken, refused, now)
             facts = outbound.facts_of(self._memory, estate.site, estate.policy, now)
+            self._tell("taken", events=timed)
             consents = {one.event.origin.key: consent(one, facts, estate.site, estate.policy) for one in timed}
             state = session_state(consents)
+            self._tell("consented", consents=consents)
             try:
                 await self._carry_out(_with_session(deed, arrival.utility, state), now)
             except StorageFullError:
@@ -262,11 +270,13 @@ class Core:
         estate = self._estate
         afresh = set(self._memory.wanted_afresh)
         bundle = outbound.dispatch(self._memory, estate.site, estate.policy, estate.scribe, now, deed)
+        self._tell("sealed", bundle=bundle)
         try:
             await self._commit(deed)
         except StorageFullError:
             self._memory.wanted_afresh |= afresh
             raise
+        self._tell("committed", bundle=bundle)
         if bundle is None:
             return
         for turn in bundle.run.turns:
@@ -312,8 +322,9 @@ class Core:
             _log.warning("gateway_line_lost", reason=error.reason)
 
     def _tell(self, what: str, **fields: object) -> None:
+        """Tells whoever watches, with the moment (`at`, monotonic nanoseconds, the same in all processes)."""
         if self._watch is not None:
-            self._watch(what, fields)
+            self._watch(what, {"at": time.monotonic_ns(), **fields})
 
 
 def _with_session(deed: Deed, utility: str, state: bytes) -> Deed:

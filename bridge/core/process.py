@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from wattseal.bridge.core.line import GatewayLine
 from wattseal.bridge.core.local_api import local_door
 from wattseal.bridge.core.opening import TIME_FLOOR, open_estate
 from wattseal.bridge.core.status import status
+from wattseal.bridge.site.model import Utility
 from wattseal.bridge.supervisor import stop_on_signals
 from wattseal.bridge.utility_line import UtilityLine
 from wattseal.certs import ledger
@@ -42,12 +43,14 @@ _log = structlog.get_logger("core")
 
 
 @asynccontextmanager
-async def running_core(box: Box, estate: Estate, core: Core) -> AsyncIterator[None]:
-    """Everything that a core does, as long as the context is open."""
+async def running_core(
+    box: Box, estate: Estate, core: Core, utilities: Sequence[Utility] | None = None
+) -> AsyncIterator[None]:
+    """Everything that a core does, as long as the context is open. `utilities`: whom to speak with (None: all)."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_gateway(box, estate, core)), group.create_task(_orders(core))]
         tasks += [group.create_task(_renewals(estate, core)), group.create_task(_housekeeping(estate, core))]
-        for utility in estate.site.utilities:
+        for utility in estate.site.utilities if utilities is None else utilities:
             tasks.append(group.create_task(UtilityLine(utility, core, estate, box.root).run()))
         try:
             yield
