@@ -201,8 +201,14 @@ def _course(item: cbor.Value) -> Course:
         case {1: str(name), 2: str(point), 3: (tuple() | list()) as devices, 4: (tuple() | list()) as rows, **rest} if (
             not rest and point in set(Point)
         ):
-            return Course(name, Point(point), tuple(map(str, devices)), tuple(_interval(row) for row in rows))
+            return Course(name, Point(point), tuple(map(_device, devices)), tuple(_interval(row) for row in rows))
     raise IntentError("intent_malformed", "A course is not signal, point, devices and intervals.")
+
+
+def _device(name: cbor.Value) -> str:
+    if not isinstance(name, str):
+        raise IntentError("intent_malformed", "A device of the course is not a name.")
+    return name
 
 
 def _interval(row: cbor.Value) -> Interval:
