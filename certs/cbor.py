@@ -20,6 +20,7 @@ _MOST: Final = (1 << 64) - 1
 _PLAIN: Final = frozenset({type(None), bool, bytes, str})
 _ONE_BYTE_KEYS: Final = range(-24, 24)
 _PRIVATE_KEY_TOP: Final = -65537
+_KEY_END: Final = 1 << 32  # from here on a positive key is longer than a private one, and sorts before it
 
 
 # Every tag that cbor2 would make something of. Shared references (28, 29) are the dangerous ones: a hundred bytes of
@@ -99,7 +100,7 @@ def _check_keys(value: Mapping[Any, object]) -> None:
         raise CborError("cbor_not_permitted", "Map keys are integers in a sealed message.")
     if min(value) in _ONE_BYTE_KEYS and max(value) in _ONE_BYTE_KEYS:
         return
-    if any(_PRIVATE_KEY_TOP < key < 0 for key in value):
-        raise CborError("cbor_not_permitted", "A small negative map key may stand only among one-byte keys.")
-    if min(value) < _LEAST or max(value) > _MOST:
+    if max(value) >= _KEY_END or any(_PRIVATE_KEY_TOP < key < 0 for key in value):
+        raise CborError("cbor_not_permitted", "A map key lies where the two orders of CBOR keys differ.")
+    if min(value) < _LEAST:
         raise CborError("cbor_not_permitted", "An integer lies outside 64 bits.")

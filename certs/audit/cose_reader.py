@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 ESP256: Final = -9
 ED25519: Final = -19
 P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-KID_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 _MAX_DEPTH: Final = 16
 _CURVE_BYTES: Final = 32
@@ -65,7 +64,8 @@ def _permitted(value: object) -> bool:
     match value:
         case Mapping():
             keys = [key for key in value if type(key) is int]
-            agreed = all(key in _ONE_BYTE for key in keys) or not any(_PRIVATE_TOP < key < 0 for key in keys)
+            one_byte = all(key in _ONE_BYTE for key in keys)
+            agreed = one_byte or not any(_PRIVATE_TOP < key < 0 or key >= 1 << 32 for key in keys)
             return agreed and len(keys) == len(value) and all(_permitted(item) for item in value.values())
         case list() | tuple():
             return all(_permitted(item) for item in value)
@@ -122,7 +122,7 @@ class Key:
 
     def __init__(self, encoded: bytes) -> None:
         """Raises `ValueError` for anything but a P-256 or an Ed25519 key."""
-        self.kid, self.raw = hashlib.sha256(encoded).digest()[:KID_BYTES], b""
+        self.kid, self.raw = hashlib.sha256(encoded).digest()[:16], b""
         self._key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
         match load(encoded):
             case {1: 2, -1: 1, -2: bytes(x), -3: bytes(y), **rest} if not rest and len(x) == len(y) == _CURVE_BYTES:
