@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +18,8 @@ import structlog
 from wattseal.certs.box import Box
 from wattseal.certs.clock import SystemTime, TimeSource
 from wattseal.certs.errors import MisuseError, WattsealError
-from wattseal.drivers.gateway.opening import Estate, open_estate
-from wattseal.drivers.gateway.process import Gateway, alone, stop_on_signals, stop_with_parent
+from wattseal.drivers.gateway.opening import open_estate
+from wattseal.drivers.gateway.process import Gateway, alone, stop_on_signals
 
 USAGE: Final = 2
 WORLD_FAILED: Final = 3
@@ -63,18 +63,9 @@ async def _serve(parsed: argparse.Namespace, source: TimeSource) -> None:
     with alone(Box(directory).gateway_socket):
         estate = open_estate(directory, parsed.root, source)
         try:
-            await _run(estate, ready, stopped, parsed.parent_pid)
+            await Gateway(estate).run(ready, stopped, parsed.parent_pid)
         finally:
             estate.store.close()
-
-
-async def _run(estate: Estate, ready: Callable[[Path], None], stopped: asyncio.Event, parent: int | None) -> None:
-    gateway = Gateway(estate)
-    async with asyncio.TaskGroup() as tasks:
-        watching = None if parent is None else tasks.create_task(stop_with_parent(parent, stopped))
-        await gateway.run(ready, stopped)
-        if watching is not None:
-            watching.cancel()
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -46,20 +46,21 @@ class Outlet:
         """Send until cancelled. Raises the errors of the stream."""
         while True:
             self._called.clear()
-            while (batch := await self._next()) and self._sent is not None:
-                before = self._sent
+            while (after := self._sent) is not None:
+                batch = await self._following(after)
+                if not batch and self._sent == after:
+                    break
                 for number, raw in batch:
-                    await stream.send(raw)
-                    if self._sent != before:
+                    if self._sent != after:
                         break  # hailed again meanwhile: begin anew from there
-                    self._sent = before = number
+                    await stream.send(raw)
+                    if self._sent == after:
+                        self._sent = after = number
             await self._called.wait()
 
-    async def _next(self) -> Sequence[tuple[int, bytes]]:
-        if self._sent is None:
-            return ()
-        while self._fresh and self._fresh[0][0] <= self._sent:
+    async def _following(self, after: int) -> Sequence[tuple[int, bytes]]:
+        while self._fresh and self._fresh[0][0] <= after:
             self._fresh.popleft()
-        if self._fresh and self._fresh[0][0] == self._sent + 1:
+        if self._fresh and self._fresh[0][0] == after + 1:
             return (self._fresh.popleft(),)
-        return await self._store.outbox_after(self._sent, BATCH)
+        return await self._store.outbox_after(after, BATCH)

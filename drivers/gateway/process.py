@@ -73,8 +73,8 @@ class Gateway:
         self._cores: asyncio.Queue[StatementStream] = asyncio.Queue()
         self._restore(estate.clock.now())
 
-    async def run(self, ready: Callable[[Path], None], stopped: asyncio.Event) -> None:
-        """Serve until `stopped`. Raises `WorldError` where the socket cannot be had."""
+    async def run(self, ready: Callable[[Path], None], stopped: asyncio.Event, parent: int | None = None) -> None:
+        """Serve until `stopped`, or until `parent` is gone. Raises `WorldError` where the socket cannot be had."""
         path = self._estate.box.gateway_socket
         try:
             await self._estate.store.consume(self._estate.gate.memory.mark)
@@ -82,6 +82,8 @@ class Gateway:
                 running = [tasks.create_task(link.supervise()) for link in self._estate.links]
                 running += [tasks.create_task(worker.run()) for worker in self.workers.values()]
                 running += [tasks.create_task(self._attend(tasks)), tasks.create_task(self._keep_house())]
+                if parent is not None:
+                    running.append(tasks.create_task(stop_with_parent(parent, stopped)))
                 try:
                     ready(path)
                     await stopped.wait()

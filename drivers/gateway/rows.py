@@ -210,7 +210,7 @@ def all_steps(connection: sqlite3.Connection) -> tuple[StepRow, ...]:
     """Every journalled frame that is still kept, for whoever judges."""
     rows = connection.execute(
         """SELECT step.command, phase, attempt, number, unit, address, words, step.state
-           FROM step JOIN command ON command.digest = step.command
+           FROM step LEFT JOIN command ON command.digest = step.command
            ORDER BY command.place, phase, attempt, number"""
     ).fetchall()
     return tuple(

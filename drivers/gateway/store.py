@@ -1,7 +1,8 @@
 """The gateway's database: what it must find again after a crash, and what it gives up when the disk is full.
 
 Everything that must hold together is one commit: a receipt with the command's new state, an accepted command with the
-consumed sequence number. When there is no room left, in this order:
+consumed sequence number. (The command's frames are a second commit: what the timer is armed with is decided as late as
+possible, and the first commit runs while the device is read. No frame leaves before both.) When there is no room left, in this order:
 
     1 raw_frames   the raw frames are given up, and no more are kept
     2 readings     no more readings are made; the reserve is opened for receipts, steps and reverts
@@ -75,7 +76,7 @@ class GatewayStore:
         self._store = store
         self._scribe = scribe
         self._gateway = gateway
-        self._pressure = Pressure.NONE
+        self._pressure = Pressure.NONE if store.reserve_stands else Pressure.READINGS
         self._losses: dict[str, _Loss] = {}
         self._relief = asyncio.Lock()
         self._said = 0
@@ -235,7 +236,7 @@ class GatewayStore:
             sealed = await self._store.commit(lambda c: tuple(self._one(c, item) for item in said))
         except StorageFullError:
             return ()
-        self._pressure = Pressure.NONE
+        self._pressure = Pressure.NONE if store.reserve_stands else Pressure.READINGS
         self._losses.clear()
         _log.info("storage_recovered", gaps=len(sealed))
         return sealed

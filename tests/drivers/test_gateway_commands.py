@@ -327,3 +327,35 @@ async def test_an_expired_manifest_ends_every_command(tmp_path: Path) -> None:
         assert told(await w.receipts())[-1] == ("revert", "reverted", "manifest_expired")
         await w.command("battery", SET, 3000)
         assert told(await w.receipts())[-1] == ("command", "refused", "manifest_expired")
+
+
+async def test_a_revert_to_another_function_is_written_with_a_timer_of_its_own(tmp_path: Path) -> None:
+    """Nothing is set without a time after which the device falls back by itself, not even a revert-to."""
+    async with world(tmp_path, "battery") as w:
+        await w.command("battery", SET, 3000, hold=30, revert_to=(LIMIT, 2000))
+        await w.pass_time(31)
+        assert told(await w.receipts())[-1] == ("revert", "reverted", "window_over")
+        values = w.devices["battery"].run.device.controls.values
+        assert (values["WSetEna"], values["WMaxLimPctEna"], values["WMaxLimPctRvrtTms"]) == (0, 1, 900)
+        await w.command("battery", SET, 1000)
+        assert (values["WSetEna"], values["WMaxLimPctEna"]) == (1, 0)
+        assert unjournalled(w.devices["battery"], await w.estate.store.steps()) == []
+
+
+async def test_a_renewal_says_what_the_core_holds(tmp_path: Path) -> None:
+    async with world(tmp_path, "battery") as w:
+        command = await w.command("battery", SET, 3000)
+        w.core.held = (await w.said())[-1].header.chain[0]
+        await w.tell(w.core.renewal([command]))
+        assert await w.said() == []
+
+
+async def test_a_command_that_comes_too_late_for_a_timer_is_not_written(tmp_path: Path) -> None:
+    """Within the last second of its window there is no whole second left to arm the device with."""
+    async with world(tmp_path, "battery") as w:
+        said = w.core.bundle(w.core.order("battery", SET, 3000, hold=5))
+        w.move(4.0)
+        await w.tell(*said)
+        await w.work()
+        assert told(await w.receipts()) == [("command", "refused", "window_over")]
+        assert w.devices["battery"].writes() == []

@@ -185,3 +185,13 @@ async def test_what_cannot_even_be_said_out_of_the_reserve_is_counted(
     assert (gap.what, gap.count) == ("receipts", 1)
     (following,) = await store.say((receipt(),))
     assert following.header.chain[0] == number + 2
+
+
+async def test_a_start_without_room_for_the_reserve_is_short_from_the_beginning(
+    open_store: Callable[..., GatewayStore],
+) -> None:
+    store = open_store(reserve_bytes=400_000, max_pages=60)
+    assert store.storage_low
+    assert await store.book(reading(), frames(), "battery", ()) is None
+    (said,) = await store.say((receipt(),))
+    assert said.header.chain[0] == 0
