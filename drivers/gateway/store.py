@@ -2,7 +2,9 @@
 
 Everything that must hold together is one commit: a receipt with the command's new state, an accepted command with the
 consumed sequence number. (The command's frames are a second commit: what the timer is armed with is decided as late as
-possible, and the first commit runs while the device is read. No frame leaves before both.) When there is no room left, in this order:
+possible, and the first commit runs while the device is read. No frame leaves before both.)
+
+When there is no room left, in this order:
 
     1 raw_frames   the raw frames are given up, and no more are kept
     2 readings     no more readings are made; the reserve is opened for receipts, steps and reverts
@@ -60,7 +62,7 @@ class Found:
     counters: tuple[tuple[str, str, int], ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Loss:
     """What was given up since the disk ran short."""
 
@@ -229,15 +231,17 @@ class GatewayStore:
         """Where the disk was short and there is room again: the gaps, said. Otherwise nothing."""
         if self._pressure is Pressure.NONE:
             return ()
+        losses, self._losses = self._losses, {}
         try:
             await self._store.restore_reserve()
-            losses = dict(self._losses)
             said = [self._gap(what, loss, at) for what, loss in losses.items()]
             sealed = await self._store.commit(lambda c: tuple(self._one(c, item) for item in said))
         except StorageFullError:
+            later, self._losses = self._losses, losses
+            for what, loss in later.items():
+                self._merge(what, loss)
             return ()
-        self._pressure = Pressure.NONE if store.reserve_stands else Pressure.READINGS
-        self._losses.clear()
+        self._pressure = Pressure.NONE
         _log.info("storage_recovered", gaps=len(sealed))
         return sealed
 
@@ -294,6 +298,12 @@ class GatewayStore:
                 self._lose("raw_frames", at, dropped)
 
     def _lose(self, what: str, at: Instant, count: int = 1) -> None:
-        loss = self._losses.setdefault(what, _Loss(0, at.unix_ms, at.unix_ms))
-        loss.count += count
-        loss.to_ms = max(loss.to_ms, at.unix_ms)
+        self._merge(what, _Loss(count, at.unix_ms, at.unix_ms))
+
+    def _merge(self, what: str, loss: _Loss) -> None:
+        known = self._losses.get(what)
+        if known is None:
+            self._losses[what] = loss
+            return
+        from_ms, to_ms = min(known.from_ms, loss.from_ms), max(known.to_ms, loss.to_ms)
+        self._losses[what] = _Loss(known.count + loss.count, from_ms, to_ms)
