@@ -248,8 +248,10 @@ class Vtn:
 
 @dataclass
 class Deck:
-    """Says yes to every event and hands in every report: the value of a row is its start modulo 1000, and a thousand more for
-    each point before it."""
+    """Says yes to every event and hands in every report.
+
+    The value of a row is its start modulo 1000, and a thousand more for each point before it.
+    """
 
     session: VenSession
     opt: OptType = OptType.OPT_IN

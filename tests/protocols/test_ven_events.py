@@ -172,6 +172,15 @@ def test_rule_60_an_unknown_cancelled_event_is_answered_and_nothing_else(world: 
     assert not world.session.state.events
 
 
+def test_rule_60_a_refused_event_that_is_cancelled_stays_cancelled_in_that_version(world: World) -> None:
+    gone = oadr_event(status=EventStatus.CANCELLED)
+    world.polled(distribute(oadr_event(signals=(simple("9"),))), distribute(gone), distribute(oadr_event()))
+    assert [one.kind for one in world.deck.changes] == [
+        ChangeKind.REFUSED, ChangeKind.CANCELLED, ChangeKind.UNCHANGED,
+    ]  # fmt: skip
+    assert not world.session.state.events[0].standing
+
+
 def test_rule_61_an_event_that_is_missing_is_withdrawn(world: World) -> None:
     world.polled(distribute(oadr_event("E1"), oadr_event("E2")), distribute(oadr_event("E2")))
     change = last(world, "E1")
@@ -179,6 +188,20 @@ def test_rule_61_an_event_that_is_missing_is_withdrawn(world: World) -> None:
     assert change.event is not None
     assert change.event.status is Standing.WITHDRAWN
     assert last(world, "E2").kind is ChangeKind.UNCHANGED
+
+
+@pytest.mark.parametrize("passed", [-1, 0, 59])
+def test_rule_61_an_event_that_runs_or_waits_is_withdrawn(world: World, passed: int) -> None:
+    """Until its active period is over, its absence ends it."""
+    now = world.clock.now().unix
+    event = oadr_event(start=now + 100, duration=60)
+    world.polled(distribute(event))
+    world.clock.advance(now + 100 + passed - world.clock.now().unix)
+    world.vtn.events = ()
+    world.restart()
+    world.step()
+    assert world.clock.now().unix == now + 100 + passed
+    assert last(world).kind is ChangeKind.WITHDRAWN
 
 
 def test_rule_61_a_list_without_events_withdraws_all(world: World) -> None:

@@ -77,7 +77,7 @@ def compare(events: tuple[OadrEvent, ...], known: tuple[KnownEvent, ...], readin
     for event in events:
         event_id = event.ei_event.event_descriptor.event_id
         verdict = _repeated(event) if event_id in seen else _judged(event, before.get(event_id), reading)
-        if event_id not in seen and verdict.known is not None:
+        if verdict.known is not None:
             after[event_id] = verdict.known
         seen.add(event_id)
         changes.append(verdict.change)
@@ -211,8 +211,12 @@ def _cancelled(event: OadrEvent, before: KnownEvent | None) -> _Verdict:
         return _Verdict(EventChange(ChangeKind.UNCHANGED, known.event_id, number), known, _owed(known))
     if before is None or stood is None:
         change = EventChange(ChangeKind.CANCELLED, descriptor.event_id, number, reason="cancelled_unknown")
-        owed = Owed(descriptor.event_id, number, ResponseCode.OK.value, "Nothing stood under this id.", OptType.OPT_IN)
-        return _Verdict(change, None, owed)
+        sentence = "Nothing stood under this id."
+        owed = Owed(descriptor.event_id, number, ResponseCode.OK.value, sentence, OptType.OPT_IN)
+        remembered = None if before is None else replace(
+            before, modification_number=number, cancelled=True, opt=owed.opt, code=owed.code, description=sentence
+        )  # fmt: skip
+        return _Verdict(change, remembered, owed)
     gone = cancelled(stood, number)
     known = replace(
         before,
