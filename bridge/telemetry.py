@@ -103,16 +103,18 @@ def _demand(r_id: str, start: int, seconds: int, found: Sample | None) -> tuple[
 def _usage(
     r_id: str, start: int, seconds: int, device: str, samples_of: SamplesOf
 ) -> tuple[ReportRow | None, tuple[bytes, ...]]:
-    """Energy consumed in the interval, net of what was injected; both counters at both edges, or no row."""
+    """Energy consumed in the interval, net of what was injected; each counter that it has at both edges, or no row."""
     total = Decimal(0)
     readings: list[bytes] = []
     counted = False
     for quantity, sign in ((ABSORBED, 1), (INJECTED, -1)):
         start_ms, end_ms = start * 1000, (start + seconds) * 1000
         before = _last(samples_of(device, quantity, start_ms - _COUNTER_REACH_MS, start_ms + 1))
-        after = _last(samples_of(device, quantity, start_ms, end_ms + 1))
-        if before is None or after is None or _GOOD not in {before.quality} & {after.quality}:
-            continue
+        after = _last(samples_of(device, quantity, start_ms + 1, end_ms + 1))
+        if before is None and after is None:
+            continue  # a charger counts nothing that it injects
+        if before is None or after is None or not before.quality == after.quality == _GOOD:
+            return None, ()
         counted = True
         total += sign * (Decimal(after.value).scaleb(after.scale) - Decimal(before.value).scaleb(before.scale))
         readings += [before.reading, after.reading]

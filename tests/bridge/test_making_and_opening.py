@@ -1,0 +1,156 @@
+"""Making, signing and opening a box: each fault told before anything runs. DESIGN 3, "Who may"."""
+
+import shutil
+
+import pytest
+from bridge_world import NOW, SITE_TEXT, Time, make_bench
+from ven_world import dispatch, oadr_event
+
+from wattseal.bridge.core.opening import TIME_FLOOR, open_estate
+from wattseal.bridge.core.status import status
+from wattseal.bridge.journal import keep_mark
+from wattseal.bridge.making import RUNNING_ROLES, default_policy, make_box, sections_of, sign_manifest
+from wattseal.bridge.site.mistakes import SiteFileError
+from wattseal.bridge.site.reader import read_site
+from wattseal.certs.box import Box, BoxError, write_durably
+from wattseal.certs.clock import ClockQuality
+from wattseal.certs.errors import MisuseError, WattsealError
+from wattseal.certs.statement import Role
+from wattseal.drivers.manifest_sections import Sections
+
+NOT_LAB = SITE_TEXT.replace(b"lab = true", b"lab = false")
+
+
+@pytest.fixture
+def box(signed_box, tmp_path):
+    shutil.copytree(signed_box.root, tmp_path / "b")
+    return Box(tmp_path / "b")
+
+
+def opened(box, time=None):
+    estate = open_estate(box, time or Time())
+    estate.store.close()
+    return estate
+
+
+def refused(box, kind=MisuseError):
+    with pytest.raises(kind) as caught:
+        opened(box)
+    return caught.value.reason
+
+
+def test_a_box_holds_one_closed_key_for_each_role(box):
+    kids = {box.signer(role).public.kid for role in RUNNING_ROLES}
+    assert len(kids) == len(RUNNING_ROLES)
+    for role in RUNNING_ROLES:
+        assert box.key_file(role).stat().st_mode & 0o077 == 0
+    assert box.owner.stat().st_mode & 0o077 == 0
+    assert not (box.root / "box" / "keys" / "owner.pem").exists()
+
+
+def test_the_manifest_says_what_the_site_file_says(box):
+    manifest = opened(box).manifest
+    site = read_site(SITE_TEXT)
+    assert Sections.decode(manifest.sections) == sections_of(site)
+    assert (manifest.site, manifest.lab, manifest.version) == ("bench", True, 1)
+    assert {key.role for key in manifest.keys.values()} == set(RUNNING_ROLES)
+    (enrolment,) = sections_of(site).enrolments
+    assert (enrolment.devices, enrolment.programmes) == (("battery", "charger"), ("dispatch",))
+
+
+def test_a_box_is_not_made_twice(box):
+    with pytest.raises(MisuseError, match="There is a box"):
+        make_box(box.root, now=NOW, site_text=SITE_TEXT)
+
+
+def test_signing_again_raises_the_version_and_keeps_the_old_one(box):
+    box.site_file.write_bytes(SITE_TEXT.replace(b"ceiling_watts = 7400", b"ceiling_watts = 7500"))
+    assert refused(box) == "site_not_signed"
+    assert sign_manifest(box.root, now=NOW).version == 2
+    opened(box)
+    assert len(box.trusts()) == 2
+
+
+def test_owner_keys_beside_a_box_that_is_no_lab(tmp_path):
+    box = make_bench(tmp_path / "b", NOT_LAB)
+    assert refused(box) == "owner_keys_present"
+    for key in box.owner.glob("*.pem"):
+        key.unlink()
+    assert opened(box).site.lab is False
+
+
+@pytest.mark.parametrize("change", [b"min_watts = -5001", b"max_watts = 5001"])
+def test_an_envelope_wider_than_signed(box, change):
+    name = change.split(b" = ")[0]
+    text = SITE_TEXT.replace(name + b" = -5000", change).replace(name + b" = 5000", change)
+    assert text != SITE_TEXT
+    box.site_file.write_bytes(text)
+    assert refused(box) == "site_not_signed"
+
+
+def test_a_policy_that_was_not_signed(box):
+    box.policy_file.write_bytes(default_policy() + b"\n// harmless\n")
+    assert refused(box) == "policy_not_signed"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("site.toml", "box_file_missing"),
+        ("box/policy.cedar", "box_file_missing"),
+        ("box/trust/manifest.cose", "box_file_missing"),
+        ("box/trust/root.hex", "box_file_missing"),
+    ],
+)
+def test_a_file_that_is_not_there(box, path, reason):
+    (box.root / path).unlink()
+    assert refused(box, BoxError) == reason
+
+
+def test_a_key_that_is_not_there(box):
+    box.key_file(Role.ISSUER).unlink()
+    with pytest.raises(WattsealError):
+        opened(box)
+
+
+def test_a_site_file_with_mistakes(box):
+    box.site_file.write_bytes(b"[site]\n")
+    with pytest.raises(SiteFileError):
+        opened(box)
+
+
+def test_a_box_that_wakes_in_1970_opens(box):
+    """It must still be able to release its devices; it only cannot tell what is in force."""
+    estate = open_estate(box, Time(1000.0))
+    assert estate.clock.now().quality is ClockQuality.UNTRUSTED
+    assert estate.clock.floor >= NOW - 100
+    estate.store.close()
+
+
+def test_the_time_floor_is_remembered(box):
+    estate = open_estate(box, Time())
+    estate.store.commit_now(lambda db: keep_mark(db, TIME_FLOOR, NOW + 500))
+    estate.store.close()
+    assert opened(box).clock.floor == NOW + 500
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "f"
+    write_durably(path, b"old")
+    write_durably(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [one.name for one in tmp_path.iterdir()] == ["f"]
+
+
+async def test_status_tells_what_is_in_force_and_why(bench):
+    await bench.connect()
+    await bench.reading("battery", 512)
+    event = oadr_event("E1", start=NOW, signals=(dispatch("2000"),))
+    await bench.tell(event, oadr_event("E2", start=NOW + 50))
+    told = status(bench.core.memory, bench.estate.site, bench.estate.clock.now(), 7)
+    assert [(one["event"], one["until"]) for one in told["in_force"]] == [("E1", "2027-01-15T09:00:00Z")]
+    battery = told["devices"]["battery"]
+    assert (battery["operation"], battery["watts"], battery["standing"]) == ("set_power", 2000, "commanded")
+    assert (battery["soc_permille"], battery["last_seen"]) == (512, "2027-01-15T08:00:00Z")
+    assert told["gateway"] == {"connected": True, "held": 1}
+    assert [one["event"] for one in told["events"]] == ["E1", "E2"]
