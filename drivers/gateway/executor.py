@@ -101,6 +101,7 @@ class Executor:
         """Renew the device's own timer."""
         live = self.live
         if live is None or live.digest != due.command or live.planned is None:
+            self._leases.failed(self._device, due.command)
             return
         now = self._now()
         try:

@@ -359,3 +359,13 @@ async def test_a_command_that_comes_too_late_for_a_timer_is_not_written(tmp_path
         await w.work()
         assert told(await w.receipts()) == [("command", "refused", "window_over")]
         assert w.devices["battery"].writes() == []
+
+
+async def test_what_the_device_cannot_do_is_refused_with_its_reason(tmp_path: Path) -> None:
+    """A charger has no signed setpoint; its limit still works afterwards."""
+    async with world(tmp_path, "charger") as w:
+        await w.command("charger", SET, -4000)
+        await w.command("charger", ABSORB, 5000)
+        first, second = await w.receipts()
+        assert (first.result, first.reason) == (Result.REFUSED, "operation_not_supported")
+        assert second.result in {Result.APPLIED, Result.CLAMPED}
