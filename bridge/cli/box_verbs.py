@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from wattseal.bridge.cli.options import Directory, Json, put, tell
+from wattseal.bridge.cli.options import Directory, Json
+from wattseal.bridge.speaking import put, tell
 
 trust = typer.Typer(help="The manifest: which keys may do what here, signed by the owner.", no_args_is_help=True)
 certs = typer.Typer(help="Certificates, explained.", no_args_is_help=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from wattseal.bridge.cli.options import put
+from wattseal.bridge.speaking import put
 from wattseal.certs.errors import MisuseError
 
 

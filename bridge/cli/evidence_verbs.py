@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from wattseal.bridge.cli.options import Directory, Json, put, tell
+from wattseal.bridge.cli.options import Directory, Json
+from wattseal.bridge.speaking import put, tell
 from wattseal.certs.errors import MisuseError
 
 evidence = typer.Typer(help="One file that proves a stretch of time offline.", no_args_is_help=True)

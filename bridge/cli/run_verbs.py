@@ -5,7 +5,8 @@ import sys
 
 import typer
 
-from wattseal.bridge.cli.options import Directory, Json, put, tell
+from wattseal.bridge.cli.options import Directory, Json
+from wattseal.bridge.speaking import put, tell
 
 
 def add_to(app: typer.Typer) -> None:

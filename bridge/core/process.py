@@ -18,16 +18,16 @@ from typing import Final
 import structlog
 
 from wattseal.bridge import journal
-from wattseal.bridge.cli.options import put, tell
 from wattseal.bridge.core.core import Core, Estate
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.line import GatewayLine
 from wattseal.bridge.core.local_api import local_door
 from wattseal.bridge.core.opening import TIME_FLOOR, open_estate
 from wattseal.bridge.core.status import status
+from wattseal.bridge.core.utility_line import UtilityLine
 from wattseal.bridge.site.model import Utility
+from wattseal.bridge.speaking import put, tell
 from wattseal.bridge.supervisor import stop_on_signals
-from wattseal.bridge.utility_line import UtilityLine
 from wattseal.certs import ledger
 from wattseal.certs.box import Box
 from wattseal.certs.clock import ClockQuality, SystemTime
