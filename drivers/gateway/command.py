@@ -8,6 +8,7 @@ or the parent is gone). Exit: 0 ended, 2 usage (a text or a profile is not the o
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ def run() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the link tells the same in our words
     sys.exit(main())
 
 

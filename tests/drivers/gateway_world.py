@@ -19,7 +19,7 @@ import wattseal.drivers.gate
 from wattseal.certs import cbor, manifest, statement
 from wattseal.certs.box import Box
 from wattseal.certs.clock import TimeSource
-from wattseal.certs.keys import Algorithm, FileSigner, Signer, create_key
+from wattseal.certs.keys import Algorithm, Signer, create_key
 from wattseal.certs.manifest import RoleKey
 from wattseal.certs.policy import Name, Policy
 from wattseal.certs.statement import ROLE_OF, Header, Kind, Role, Statement
@@ -40,7 +40,7 @@ from wattseal.drivers.manifest_sections import (
     policy_entities,
 )
 from wattseal.drivers.modbus.link import LinkSettings
-from wattseal.drivers.profiles import canonical, interpreter
+from wattseal.drivers.profiles import canonical
 from wattseal.drivers.profiles.catalogue import profile_named
 from wattseal.drivers.simulators.clock import SystemClock, VirtualClock
 from wattseal.drivers.simulators.running import RunningDevice, running_device
@@ -426,25 +426,3 @@ def unjournalled(device: Simulated, steps: Sequence[rows.StepRow]) -> list[dict[
         assert differing, f"no journalled command writes what reached {device.name}: {frame}"
         assert min(differing) <= 2, f"this frame differs from the journal in more than its timer: {frame}"
     return left
-
-
-__all__ = [
-    "GATEWAY",
-    "POLICY_TEXT",
-    "START",
-    "FileSigner",
-    "ScriptedCore",
-    "Simulated",
-    "Site",
-    "VirtualTime",
-    "World",
-    "connected",
-    "hasty",
-    "interpreter",
-    "inventory_row",
-    "journalled",
-    "make_site",
-    "row_of",
-    "simulated",
-    "unjournalled",
-]
