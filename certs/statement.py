@@ -161,6 +161,18 @@ def kind_named_in(header: Mapping[object, object]) -> Kind | None:
     return _KIND_OF.get(named) if isinstance(named, str) else None
 
 
+def glimpse(raw: bytes) -> tuple[Kind, int] | None:
+    """Kind and time as the header has them, unchecked: good for filing what was checked before, never for belief."""
+    header = cose.glimpse(raw)
+    claims = None if header is None else header.get(_CLAIMS)
+    if header is None or not isinstance(claims, Mapping):
+        return None
+    try:
+        return _kind_of(header.get(_TYPE)), _seconds(claims.get(_IAT))  # type: ignore[arg-type]  # both look themselves
+    except StatementError:
+        return None
+
+
 def digest(raw: bytes) -> bytes:
     """SHA-256 over whole sealed bytes: the name by which a child calls its parent."""
     return hashlib.sha256(raw).digest()

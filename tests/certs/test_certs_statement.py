@@ -119,6 +119,18 @@ def test_headers_of_another_shape_are_refused(header: dict[int, object]) -> None
     assert refused(header) == "header_malformed"
 
 
+@settings(max_examples=30)
+@given(headers)
+def test_a_glimpse_files_what_was_sealed(header: Header) -> None:
+    assert statement.glimpse(statement.seal(SIGNER, header, BODY).raw) == (header.kind, header.issued_at)
+
+
+def test_a_glimpse_of_anything_else_is_nothing() -> None:
+    strange = [{**GOOD, 16: "text"}, {**GOOD, 15: ()}, claims(_6=...), claims(_6=-1), claims(_6="5")]
+    for raw in (b"", b"\xd2", BODY, *(cose.seal(SIGNER, header, BODY) for header in strange)):
+        assert statement.glimpse(raw) is None
+
+
 @pytest.mark.parametrize("word", ["application/wattseal-wish+cbor", "application/cbor", ""])
 def test_kinds_that_are_not_known(word: str) -> None:
     assert refused({**GOOD, 16: word}) == "kind_unknown"
