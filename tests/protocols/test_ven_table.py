@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 from ven_world import (
     VTN_ID,
     DownError,
@@ -17,9 +18,10 @@ from ven_world import (
 )
 
 from wattseal.protocols.openadr20b import opt, party, poll, report, response
-from wattseal.protocols.openadr20b.codec import encode
+from wattseal.protocols.openadr20b.codec import decode, encode
 from wattseal.protocols.openadr20b.event import RequestEvent
 from wattseal.protocols.openadr20b.messages import MESSAGE_TYPES, Message
+from wattseal.protocols.openadr20b.ven.config import telemetry_offers
 from wattseal.protocols.openadr20b.ven.happenings import ExchangeFailed, MessageRefused
 from wattseal.protocols.openadr20b.ven.reactions import _REACTIONS
 from wattseal.protocols.openadr20b.ven.session import Send, WaitUntil
@@ -62,6 +64,7 @@ SAMPLES: dict[Input, Message | bytes | None] = {
 }
 
 
+POLLED = {Input.DISTRIBUTE_EVENT, Input.CREATE_REPORT, Input.REGISTER_REPORT, Input.CANCEL_REPORT, Input.UPDATE_REPORT}
 SETTINGS = {"backoff_max_seconds": 30.0, "register_again_seconds": 60.0, "poll_default_seconds": 30.0}
 
 
@@ -223,3 +226,39 @@ def one_exchange(world: World, chapter: object) -> None:
 def test_request_event_is_sent_only_by_us() -> None:
     """Guards the sample of the strange input."""
     assert classify(RequestEvent(request_id="r", ven_id="v")) is Input.STRANGE
+
+
+def test_everything_that_we_send_is_valid_by_the_schema(openadr20b_schema: etree.XMLSchema) -> None:
+    """The XSD that openleadr ships judges every kind of message that a VEN sends, in one story."""
+    world = standing()
+    bodies: list[bytes] = []
+    post = world.vtn.post
+
+    def record(service: str, body: bytes) -> bytes:
+        bodies.append(body)
+        return post(service, body)
+
+    world.vtn.post = record  # type: ignore[method-assign]
+    world.restart(**SETTINGS, offers=telemetry_offers(("battery", "charger"), frozenset({"battery"})))
+    status = report_request("S", "telemetry_status", ("battery_status",), 0, 0)
+    world.polled(
+        *(sample for given, sample in SAMPLES.items() if given in POLLED and not isinstance(sample, bytes | None)),
+        distribute(oadr_event("E5"), oadr_event("E6", context="http://else.example/"), vtn_id=VTN_ID),
+        distribute(vtn_id="somebody"),
+        create_report(status),
+        create_report(report_request("bad", specifier="nothing")),
+        party.RequestReregistration(ven_id="VEN_1"),
+        party.CancelPartyRegistration(request_id="r", registration_id="REG_9"),
+    )
+    world.run(200)
+    world.session.deregister()
+    world.run(30)
+    world.polled(party.CancelPartyRegistration(request_id="r", registration_id="REG_1"))
+    sent = {type(decode(body).message).__name__ for body in bodies}
+    assert sent == {
+        "QueryRegistration", "CreatePartyRegistration", "RegisterReport", "CreatedReport", "RequestEvent",
+        "CreatedEvent", "Poll", "UpdateReport", "UpdatedReport", "CanceledReport", "RegisteredReport", "Response",
+        "CanceledPartyRegistration", "CancelPartyRegistration",
+    }  # fmt: skip
+    for body in bodies:
+        openadr20b_schema.assertValid(etree.fromstring(body))
