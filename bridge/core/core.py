@@ -68,8 +68,8 @@ class Told:
 class Core:
     """See the module's text. All methods run on one event loop; `_writer` keeps memory and journal in step.
 
-    `watch` is told each station as it is passed, with its moment `at` in monotonic nanoseconds: `taken` (ingress and
-    intents sealed), `consented`, `sealed` (planned, decided, sealed), `committed`, `bundle` (sent), and each statement
+    `watch` is told each station as it is passed, with its moment `at` in monotonic nanoseconds: `arrived`, `taken`
+    (ingress and intents sealed), `consented`, `sealed` (planned, decided, sealed), `committed`, `bundle` (sent), and each statement
     of the gateway by its kind, once it is durable here. It must be quick, and may raise nothing.
     """
 
@@ -102,6 +102,7 @@ class Core:
         Raises `StorageFullError` where even that does not hold it.
         """
         estate, now = self._estate, self._estate.clock.now()
+        self._tell("arrived", utility=arrival.utility)
         async with self._writer:
             deed, timed = self._taken_in(arrival, taken, refused, now)
             facts = outbound.facts_of(self._memory, estate.site, estate.policy, now)

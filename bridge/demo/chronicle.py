@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from wattseal.bridge.demo.stations import Stations
 from wattseal.bridge.demo.telling import Teller
 from wattseal.bridge.facts import Facts
 from wattseal.certs import cose, ledger, statement
@@ -24,6 +25,7 @@ class Chronicle:
 
     store: Store
     teller: Teller
+    stations: Stations
     counts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     commands: list[Statement] = field(default_factory=list)
@@ -102,6 +104,9 @@ class Chronicle:
             f"{'' if late else f', {took} ms after the message came'}{effect}",
             "good" if receipt.result not in {Result.REFUSED, Result.MISMATCH, Result.UNREACHABLE} else "bad",
         )
+        way = self.stations.line(said.header.parents[0])
+        if way is not None:
+            self.teller.say(f"          {way}", "note")
 
     def _report(self, report: Report) -> None:
         self.counts[f"report {report.code}"] += 1

@@ -16,6 +16,7 @@ from wattseal.bridge.core.process import running_core
 from wattseal.bridge.demo import attacks
 from wattseal.bridge.demo.chronicle import Chronicle
 from wattseal.bridge.demo.stage import CONTEXT, Stage, staged
+from wattseal.bridge.demo.stations import Stations
 from wattseal.bridge.demo.telling import Teller
 from wattseal.bridge.exporting import export_box, record_in
 from wattseal.bridge.replay import replay
@@ -66,7 +67,7 @@ async def tell_story(directory: Path, scratch: Path, teller: Teller, *, seed: in
         write_durably(directory / "root.txt", stage.root.encode() + b"\n")
         estate = open_estate(stage.box, SystemTime())
         try:
-            chronicle = Chronicle(estate.store, teller)
+            chronicle = Chronicle(estate.store, teller, Stations())
             checks = await _day(stage, estate, chronicle, teller, random.Random(seed))  # noqa: S311 - a script, no secret
             checks += await _attacks(stage, estate, chronicle, teller)
             checks += await _proof(stage, chronicle, teller)
@@ -78,7 +79,7 @@ async def tell_story(directory: Path, scratch: Path, teller: Teller, *, seed: in
 async def _day(stage: Stage, estate: Estate, chronicle: Chronicle, teller: Teller, draw: random.Random) -> list[Check]:
     """Two events: one runs out by itself, one is cancelled by the utility."""
     watts = draw.randrange(1000, 3001, 100)
-    core = Core(estate)
+    core = Core(estate, chronicle.stations.watch)
     async with (
         running_core(stage.box, estate, core),
         AdminClient(stage.utility_admin_port) as utility,
