@@ -1,0 +1,74 @@
+"""`make bench`: the raw path and ours in one run on one machine. Results on stdout, progress on stderr.
+
+Exit: 0 measured, 2 usage, 3 the world failed. How far ours may be from the raw path is an aim, not a verdict: a machine
+that other work keeps busy must not fail a build.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from wattseal.bridge.bench import sides
+from wattseal.bridge.bench.figures import figures, text_of
+from wattseal.bridge.bench.measuring import Plan, measure
+from wattseal.bridge.bench.stage import stage
+from wattseal.certs.errors import WattsealError, WorldError
+
+_WHOLE: Final = Plan(rounds=12, events=25, warm_up=20, seconds=30.0)
+_QUICK: Final = Plan(rounds=3, events=8, warm_up=5, seconds=6.0)
+_SECONDS_PER_ROUND: Final = 4.0
+
+
+def main() -> int:
+    """Entry of the program; the exit code."""
+    parser = argparse.ArgumentParser(prog="wattseal bench", description="Raw path and ours, beside each other.")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    parser.add_argument("--quick", action="store_true", help="a few seconds, coarse figures")
+    parser.add_argument("--rounds", type=int, default=None, help="rounds of each side, in turn")
+    asked = parser.parse_args()
+    if asked.rounds is not None and asked.rounds < 1:
+        parser.error("--rounds is 1 or more")
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(30), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
+    )
+    try:
+        found = asyncio.run(_run(_plan(asked.rounds, quick=asked.quick), quick=asked.quick))
+    except WattsealError as error:
+        sys.stderr.write(f"wattseal bench: {error.sentence}\n")
+        return 3 if isinstance(error, WorldError) else 2
+    sys.stdout.write((json.dumps(found, indent=1) if asked.json else text_of(found)) + "\n")
+    return 0
+
+
+def _plan(rounds: int | None, *, quick: bool) -> Plan:
+    plan = _QUICK if quick else _WHOLE
+    if rounds is None:
+        return plan
+    return Plan(rounds, plan.events, plan.warm_up, max(plan.seconds, rounds * _SECONDS_PER_ROUND))
+
+
+async def _run(plan: Plan, *, quick: bool) -> dict[str, object]:
+    with tempfile.TemporaryDirectory(prefix="wattseal-bench-") as name:
+        directory = Path(name)
+        _progress("starting a simulated battery and a gateway, each its own process")
+        async with stage(directory) as standing:
+            _progress(f"up to {plan.rounds} rounds of {plan.events} events each way, ours and raw in turn")
+            harvest = await measure(standing, directory, plan)
+        _progress("the parts alone")
+        parts = sides.measure(harvest.message, directory, quick=quick)
+    return figures(harvest, parts)
+
+
+def _progress(sentence: str) -> None:
+    sys.stderr.write(f"== {sentence}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
