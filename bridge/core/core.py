@@ -69,8 +69,8 @@ class Core:
     """See the module's text. All methods run on one event loop; `_writer` keeps memory and journal in step.
 
     `watch` is told each station as it is passed, with its moment `at` in monotonic nanoseconds: `arrived`, `taken`
-    (ingress and intents sealed), `consented`, `sealed` (planned, decided, sealed), `committed`, `bundle` (sent), and each statement
-    of the gateway by its kind, once it is durable here. It must be quick, and may raise nothing.
+    (ingress and intents sealed), `consented`, `sealed` (planned, decided, sealed), `committed`, `bundle` (sent), and
+    each statement of the gateway by its kind, once it is durable here. It must be quick, and may raise nothing.
     """
 
     def __init__(self, estate: Estate, watch: Callable[[str, dict[str, object]], None] | None = None) -> None:
