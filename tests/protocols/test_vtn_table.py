@@ -214,7 +214,7 @@ def furnished(vtn_bench, standing):
 
 @pytest.mark.parametrize("standing", Standing)
 @pytest.mark.parametrize("kind", MESSAGE_TYPES, ids=lambda kind: kind.__name__)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_pair_is_answered_by_the_schema(vtn_bench, standing, kind, data):
     """(standing, message type): the answer is valid by the foreign schema, and the state can be written and read."""
