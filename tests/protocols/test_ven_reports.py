@@ -424,7 +424,7 @@ def test_events_and_reports_side_by_side(world: World) -> None:
     assert len(sent(world)) >= 55
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.integers(1, 90),
     st.integers(1, 400),

@@ -181,7 +181,7 @@ answers = st.sampled_from([*SAMPLES.values(), None, created("463"), created("459
 story = st.lists(st.one_of(answers, st.just("restart"), st.just("sane"), st.integers(1, 400)), max_size=40)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(story)
 def test_no_story_breaks_the_session(story: list[object]) -> None:
     """Any answers in any order, restarts between: only values come out, never more than a handful of exchanges a
