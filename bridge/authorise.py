@@ -3,58 +3,32 @@
 The same question is asked again at the gate with the gate's own facts; entities come from what the owner signed.
 """
 
-from dataclasses import dataclass
-
 from wattseal.bridge.facts import Facts
 from wattseal.bridge.plan import Desired
 from wattseal.certs.clock import ClockQuality
-from wattseal.certs.policy import Context, Name, Policy
+from wattseal.certs.policy import Name, Policy
+from wattseal.drivers.authorisation import SITE, UTILITY, Question, question_of
 from wattseal.drivers.commands import Decision, Operation
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Who asks what of which device, under which circumstances."""
-
-    principal: Name
-    action: str
-    resource: Name
-    context: Context
 
 
 def question(desired: Desired, facts: Facts, site: str) -> Question:
     """The question that an order comes to. An order that follows no event is asked by the site itself."""
     source = desired.source
     origin = None if source is None else source.timed.event.origin
-    order = desired.order
-    context: Context = {
-        "clock_trusted": facts.clock is not ClockQuality.UNTRUSTED,
-        "magnitude_watts": abs(order.value),
-        "operation": str(order.operation),
-        "programme": "" if origin is None else origin.programme,
-        "raises_power": raises_power(desired, facts),
-        "storage_low": facts.storage_low,
-        "test": False if source is None else source.timed.event.test,
-        "watts": order.value,
-    }
-    principal = Name("Site", site) if origin is None else Name("Utility", origin.utility)
-    return Question(principal, str(order.operation), Name("Device", desired.device), context)
+    return question_of(
+        desired.order,
+        Name(SITE, site) if origin is None else Name(UTILITY, origin.utility),
+        programme="" if origin is None else origin.programme,
+        test=False if source is None else source.timed.event.test,
+        clock_trusted=facts.clock is not ClockQuality.UNTRUSTED,
+        storage_low=facts.storage_low,
+        raises_power=raises_power(desired, facts),
+    )
 
 
 def decide(asked: Question, desired: Desired, policy: Policy) -> Decision:
     """The decision body: allowed or not, by which policies, of which text, on exactly which order."""
-    verdict = policy.decide(asked.principal, asked.action, asked.resource, asked.context)
-    return Decision(
-        allowed=verdict.allowed,
-        policy_ids=verdict.policy_ids,
-        order=desired.order.encode(),
-        policy_digest=policy.digest,
-        principal_type=asked.principal.type,
-        principal_id=asked.principal.id,
-        action=asked.action,
-        resource_id=asked.resource.id,
-        context=asked.context,
-    )
+    return asked.decision(asked.put_to(policy), desired.order.encode(), policy.digest)
 
 
 def raises_power(desired: Desired, facts: Facts) -> bool:
