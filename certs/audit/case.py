@@ -166,11 +166,6 @@ class Case:
         return tuple(_said(raw, Part(f"leaf {n}", n)) for n, raw in enumerate(self.file[7], self.file[5]))
 
     @cached_property
-    def by_digest(self) -> Mapping[bytes, Said]:
-        """Leaves by the digest that names them."""
-        return {leaf.sealed.digest: leaf for leaf in reversed(self.leaves)}
-
-    @cached_property
     def contents(self) -> Mapping[bytes, bytes]:
         """Contents by their SHA-256."""
         return {hashlib.sha256(content).digest(): content for content in self.file[4]}
@@ -205,16 +200,26 @@ class Case:
 
     def parents(self, said: Said) -> tuple[Said, ...]:
         """Those parents of a leaf that are in the file."""
-        return tuple(self.by_digest[parent] for parent in said.parents if parent in self.by_digest)
+        places = (self.index_of.get(("digest", parent)) for parent in said.parents)
+        return tuple(self.leaves[place - self.file[5]] for place in places if place is not None)
 
     def mandates_of(self, manifest: Manifest) -> tuple[Said, ...]:
         """The mandates that a manifest rests on."""
         return tuple(mandate for mandate in self.mandates if mandate.sealed.digest in manifest.said.parents)
 
-    def manifest_for(self, said: Said) -> Manifest:
-        """The manifest in force when a statement was issued: the last one issued by then, or else the first."""
-        later = [manifest for manifest in self.manifests[1:] if manifest.said.issued_at <= said.issued_at]
-        return later[-1] if later else self.manifests[0]
+    @cached_property
+    def times(self) -> Mapping[int | None, int]:
+        """When each leaf was issued. A time before the first manifest is a clock gone wrong: the log's order tells."""
+        latest = born = self.manifests[0].said.issued_at
+        times: dict[int | None, int] = {}
+        for leaf in self.leaves:
+            times[leaf.leaf] = leaf.issued_at if leaf.issued_at >= born else latest
+            latest = max(latest, leaf.issued_at)
+        return times
+
+    def manifest_for(self, leaf: Said) -> Manifest:
+        """The manifest in force when a leaf was issued: the last one issued by then."""
+        return [m for m in self.manifests if m.said.issued_at <= self.times[leaf.leaf] or m is self.manifests[0]][-1]
 
     def key_for(self, said: Said) -> RoleKey | None:
         """The role key that a leaf names."""

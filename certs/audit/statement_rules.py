@@ -57,11 +57,6 @@ def _all(case: Case) -> Iterator[Said]:
     yield from case.leaves
 
 
-def _namers(case: Case) -> Iterator[Said | Manifest]:
-    yield from case.manifests
-    yield from case.leaves
-
-
 def _fits(body: Mapping[Any, Any], layout: Mapping[int, Any] | None) -> bool:
     return layout is None or (set(body) == set(layout) and all(_is(body[label], layout[label]) for label in layout))
 
@@ -79,8 +74,8 @@ def _required(case: Case, leaf: Said) -> bool:
     return number in {None, len(leaf.parents)} and (unknown or required <= {parent.kind for parent in parents})
 
 
-def _named(said: Said | Manifest) -> tuple[bytes, ...]:
-    return (*said.said.contents, said.policy) if isinstance(said, Manifest) else said.contents
+def _named(said: Any) -> tuple[bytes, ...]:
+    return (*said.said.contents, said.policy) if isinstance(said, Manifest) else (*said.contents,)
 
 
 def _in_order(case: Case, _: Part) -> bool:
@@ -106,7 +101,7 @@ STATEMENT_RULES: Final = (
     Rule("key_unknown", "The manifest in force does not name the key that sealed this.",
          _LEAVES, lambda case, leaf: case.key_for(leaf) is not None),
     Rule("key_out_of_term", "The key did not have its role when this was issued.", _LEAVES,
-         lambda case, leaf: (h := case.key_for(leaf)) is None or h.valid_from <= leaf.issued_at < h.valid_until),
+         lambda case, leaf: (h := case.key_for(leaf)) is None or h.valid_from <= case.times[leaf.leaf] < h.valid_until),
     Rule("role_wrong", "A key of another role sealed this.",
          _LEAVES, lambda case, leaf: (held := case.key_for(leaf)) is None or ROLE_OF.get(leaf.kind) == held.role),
     Rule("algorithm_mismatch", "The header names another algorithm than the key has.", _LEAVES,
@@ -128,8 +123,8 @@ RELATION_RULES: Final = (
     Rule("parent_required", "It does not rest on what its kind must rest on, or on too much.", _LEAVES, _required),
     Rule("contents_order", "The contents do not stand once each, by rising digest.", _CONTENTS, _in_order),
     Rule("content_missing", "It names a text that is not in the file, or not as it was.",
-         _namers, lambda case, said: all(digest in case.contents for digest in _named(said))),
-    Rule("content_stray", "A text is in the file that nothing names.", _CONTENTS,
-         lambda case, _: set(case.contents) <= {digest for said in _namers(case) for digest in _named(said)}),
+         lambda case: (*case.manifests, *case.leaves), lambda case, said: set(_named(said)) <= case.contents.keys()),
+    Rule("content_stray", "A text is in the file that nothing names.", _CONTENTS, lambda case, _: case.contents.keys()
+         <= {digest for said in (*case.manifests, *case.leaves) for digest in _named(said)}),
 )
 # fmt: on

@@ -53,7 +53,7 @@ STORY_RULES: Final = (
     Rule("sequence_not_rising", "Its number in the epoch is not above the one before it.",
          _GIVES, lambda case, leaf: leaf.leaf not in case.before or leaf.sequence > case.before[leaf.leaf].sequence),
     Rule("manifest_expired", "The owner's manifest had expired when the command was given.",
-         _COMMAND, lambda case, leaf: leaf.issued_at < case.manifest_for(leaf).expires_at),
+         _COMMAND, lambda case, leaf: case.times[leaf.leaf] < case.manifest_for(leaf).expires_at),
     Rule("policy_differs", "It was decided by another policy than the owner pinned.",
          _DECISION, lambda case, leaf: leaf.body.get(4) == case.manifest_for(leaf).policy),
     Rule("question_differs", "Policy was asked about another operation or device than the order's.",

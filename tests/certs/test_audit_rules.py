@@ -490,6 +490,23 @@ def test_statements_stand_under_the_manifest_of_their_time() -> None:
     }
 
 
+def test_a_clock_before_the_first_manifest_is_read_as_a_clock_gone_wrong() -> None:
+    """A box whose clock stands in 1970 still testifies; the log's order says when. It does not revive an ended key."""
+    story = Story()
+    for name in ("ingress", "reading", "gap"):
+        story.line(name).issued_at = 3
+    assert verify(story.pack(), story.root)["verdict"] == "proven"
+    story.manifest_changes = [{"keys": [RoleKey(role, s.public, NOW - 5, NOW + 50) for role, s in SIGNERS.items()]}]
+    assert verify(story.pack(), story.root)["verdict"] == "proven"
+    story.line("renewal").issued_at = NOW + 50
+    broken = verify(story.pack(), story.root)["first_broken"]
+    assert (broken["reason"], broken["where"]) == ("key_out_of_term", "leaf 12")
+    story.line("renewal").issued_at = NOW
+    story.line("gap").issued_at = 0
+    story.line("receipt").issued_at = NOW + 50
+    assert verify(story.pack(), story.root)["first_broken"]["leaf"] == 11
+
+
 def test_the_first_statement_of_a_gateway_follows_nothing_and_no_other_does() -> None:
     story = Story()
     story.line("hello").chain = lambda number, _: (number, sha(b"another"))
