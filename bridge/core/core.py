@@ -253,6 +253,8 @@ class Core:
             case Heard.LOOK:
                 await self.look()
             case Heard.RETRY if consequence.device is not None:
+                if consequence.unknown_parents and self._line is not None:
+                    self._line.send_all_again()
                 self._retry_at.setdefault(consequence.device, now.unix + RETRY_SECONDS)
                 self.changed.set()
             case Heard.SKIPPED:

@@ -22,13 +22,14 @@ from wattseal.certs.statement import Kind, Statement
 from wattseal.drivers.commands import Hello, Operation
 from wattseal.drivers.testimony import Phase, Reading, Receipt, Result
 
+_PARENT_MISSING: Final = "parent_missing"
 # Reasons of the gate or the link that pass by themselves: the order is given again after a while.
 _PASSING: Final = frozenset(
     {
         "device_unavailable",
         "link_down",
         "no_answer",
-        "parent_missing",
+        _PARENT_MISSING,
         "epoch_wrong",
         "sequence_jump",
         "expired",
@@ -58,10 +59,11 @@ class Heard(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """What was heard, and of which device, where it is about one."""
+    """What was heard, and of which device, where it is about one. `unknown_parents`: the gate lacks what it was sent."""
 
     heard: Heard
     device: str | None = None
+    unknown_parents: bool = False
 
 
 def hear(said: Statement, nonce: bytes | None, memory: Memory, deed: Deed) -> Consequence:
@@ -131,7 +133,8 @@ def _receipt(receipt: Receipt, commands: Sequence[bytes], memory: Memory, deed: 
             return Consequence(Heard.LOOK, device)
         case Result.REFUSED:
             _stand(device, Standing.REFUSED, memory, deed)
-            return Consequence(Heard.RETRY if receipt.reason in _PASSING else Heard.NOTHING, device)
+            heard = Heard.RETRY if receipt.reason in _PASSING else Heard.NOTHING
+            return Consequence(heard, device, unknown_parents=receipt.reason == _PARENT_MISSING)
         case Result.UNKNOWN:
             memory.wanted_afresh.add(device)
             return Consequence(Heard.LOOK, device)

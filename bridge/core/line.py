@@ -31,6 +31,10 @@ class GatewayLine:
             for raw in await self._unseen(said):
                 await self._stream.send(raw)
 
+    def send_all_again(self) -> None:
+        """The gate keeps only so many parents, the most recently named: from now on each is sent once more."""
+        self._sent.clear()
+
     async def receive(self) -> bytes | None:
         """The next statement of the gateway, unchecked; None when it hung up."""
         return await self._stream.receive()

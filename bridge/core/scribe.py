@@ -74,8 +74,16 @@ class Scribe:
         return self._seal(Kind.HAIL, self.gateway, now, body.encode(), audience=self.gateway)
 
     def renewal(self, body: Renewal, live: Sequence[bytes], now: Instant) -> Statement:
-        """The commands in `live` live on."""
-        return self._seal(Kind.RENEWAL, self.gateway, now, body.encode(), parents=live, audience=self.gateway)
+        """The commands in `live` live on. Good for as long as a command is: the gate takes no order without an end."""
+        return self._seal(
+            Kind.RENEWAL,
+            self.gateway,
+            now,
+            body.encode(),
+            parents=live,
+            audience=self.gateway,
+            expires_at=now.unix + COMMAND_LIFE_SECONDS,
+        )
 
     def report(self, body: Report, content: bytes, parents: Sequence[bytes], now: Instant) -> Statement:
         """What was told to the utility; parents: the readings it rests on."""
@@ -93,8 +101,16 @@ class Scribe:
         parents: Sequence[bytes] = (),
         contents: Sequence[bytes] = (),
         audience: str | None = None,
+        expires_at: int | None = None,
     ) -> Statement:
         header = Header(
-            kind, self.site, subject, now.unix, audience=audience, parents=tuple(parents), contents=tuple(contents)
+            kind,
+            self.site,
+            subject,
+            now.unix,
+            audience=audience,
+            expires_at=expires_at,
+            parents=tuple(parents),
+            contents=tuple(contents),
         )
         return statement.seal(self.signers[statement.ROLE_OF[kind]], header, body)
