@@ -59,7 +59,7 @@ class Heard(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """What was heard, and of which device, where it is about one. `unknown_parents`: the gate lacks what it was sent."""
+    """What was heard, and of which device, where it is about one. `unknown_parents`: the gate lacks them again."""
 
     heard: Heard
     device: str | None = None
