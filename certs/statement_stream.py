@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from typing import Final, Self
 from wattseal.certs.errors import PeerError, WorldError
 
 MAX_FRAME_BYTES: Final = 65_536
+_CHUNK_BYTES: Final = 65_536
 _PREFIX: Final = struct.Struct(">I")
 _SEALED: Final = 0xD2  # tag 18 of COSE_Sign1: the first byte of every sealed statement
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -44,45 +46,62 @@ class StatementStream:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._arrived = bytearray()
         self.peer = credentials_of(writer)
 
     async def receive(self) -> bytes | None:
         """The next sealed statement, unchecked but for its framing; None when the peer ended between two.
 
-        Raises `StreamError` (and closes) or `StreamLostError`.
+        Raises `StreamError` (and closes) or `StreamLostError`. Cancelling it loses nothing.
         """
+        while (raw := self.at_hand()) is None:
+            try:
+                arrived = await self._reader.read(_CHUNK_BYTES)
+            except OSError as error:
+                raise StreamLostError("stream_lost", "The connection broke while a statement was awaited.") from error
+            if arrived:
+                self._arrived += arrived
+                continue
+            if not self._arrived:
+                return None
+            self._writer.close()
+            raise StreamError("frame_incomplete", "The peer ended in the middle of a frame.")
+        return raw
+
+    def at_hand(self) -> bytes | None:
+        """The next statement if it has arrived whole with those before it; no waiting. Raises as `receive`."""
         try:
-            return await self._frame()
+            return self._frame()
         except StreamError:
             self._writer.close()
             raise
-        except OSError as error:
-            raise StreamLostError("stream_lost", "The connection broke while a statement was awaited.") from error
 
-    async def _frame(self) -> bytes | None:
-        try:
-            prefix = await self._reader.readexactly(_PREFIX.size)
-        except asyncio.IncompleteReadError as error:
-            if not error.partial:
-                return None
-            raise _incomplete() from error
-        (length,) = _PREFIX.unpack(prefix)
+    def _frame(self) -> bytes | None:
+        if len(self._arrived) < _PREFIX.size:
+            return None
+        (length,) = _PREFIX.unpack_from(self._arrived)
         if not 0 < length <= MAX_FRAME_BYTES:
             raise _wrong_length(length)
-        try:
-            raw = await self._reader.readexactly(length)
-        except asyncio.IncompleteReadError as error:
-            raise _incomplete() from error
+        end = _PREFIX.size + length
+        if len(self._arrived) < end:
+            return None
+        raw = bytes(self._arrived[_PREFIX.size : end])
         if raw[0] != _SEALED:
             raise StreamError("frame_not_sealed", "The frame does not begin as a COSE_Sign1; the peer is hung up on.")
+        del self._arrived[:end]
         return raw
 
     async def send(self, raw: bytes) -> None:
         """Send one sealed statement. Raises `StreamLostError`; `StreamError` for one that the peer would refuse."""
-        if not 0 < len(raw) <= MAX_FRAME_BYTES:
-            raise _wrong_length(len(raw))
+        await self.send_all((raw,))
+
+    async def send_all(self, raws: Sequence[bytes]) -> None:
+        """Send statements in order, in one write. Raises as `send`, and then nothing of them was sent."""
+        for raw in raws:
+            if not 0 < len(raw) <= MAX_FRAME_BYTES:
+                raise _wrong_length(len(raw))
         try:
-            self._writer.write(_PREFIX.pack(len(raw)) + raw)
+            self._writer.write(b"".join(part for raw in raws for part in (_PREFIX.pack(len(raw)), raw)))
             await self._writer.drain()
         except OSError as error:
             raise StreamLostError("stream_lost", "The connection broke while a statement was sent.") from error
@@ -121,10 +140,6 @@ def credentials_of(writer: asyncio.StreamWriter) -> PeerCredentials:
     except (AttributeError, OSError):
         return PeerCredentials(-1, -1, -1)
     return PeerCredentials(*_CREDENTIALS.unpack(answer))
-
-
-def _incomplete() -> StreamError:
-    return StreamError("frame_incomplete", "The peer ended in the middle of a frame.")
 
 
 def _wrong_length(length: int) -> StreamError:

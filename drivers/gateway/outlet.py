@@ -15,6 +15,7 @@ from wattseal.drivers.gateway.store import GatewayStore
 
 BATCH: Final = 64
 MOST_FRESH: Final = 1024
+NEVER: Final = -2  # below every number, and below the -1 of a core that holds nothing
 
 
 class Outlet:
@@ -25,12 +26,14 @@ class Outlet:
         self._fresh: deque[tuple[int, bytes]] = deque(maxlen=MOST_FRESH)
         self._called = asyncio.Event()
         self._sent: int | None = None
+        self._newest = NEVER
 
     def announce(self, statements: Sequence[Statement]) -> None:
         """These are durable; they go out as soon as a core wants them."""
         for said in statements:
             if said.header.chain is not None:
                 self._fresh.append((said.header.chain[0], said.raw))
+                self._newest = max(self._newest, said.header.chain[0])
         self._called.set()
 
     def begin_after(self, held: int) -> None:
@@ -48,19 +51,21 @@ class Outlet:
             self._called.clear()
             while (after := self._sent) is not None:
                 batch = await self._following(after)
-                if not batch and self._sent == after:
+                if self._sent != after:
+                    continue  # hailed again meanwhile: begin anew from there
+                if not batch:
                     break
-                for number, raw in batch:
-                    if self._sent != after:
-                        break  # hailed again meanwhile: begin anew from there
-                    await stream.send(raw)
-                    if self._sent == after:
-                        self._sent = after = number
+                await stream.send_all([raw for _, raw in batch])
+                if self._sent == after:
+                    self._sent = batch[-1][0]
             await self._called.wait()
 
     async def _following(self, after: int) -> Sequence[tuple[int, bytes]]:
         while self._fresh and self._fresh[0][0] <= after:
             self._fresh.popleft()
-        if self._fresh and self._fresh[0][0] == after + 1:
-            return (self._fresh.popleft(),)
+        batch: list[tuple[int, bytes]] = []
+        while self._fresh and len(batch) < BATCH and self._fresh[0][0] == after + 1 + len(batch):
+            batch.append(self._fresh.popleft())
+        if batch or after == self._newest:
+            return batch
         return await self._store.outbox_after(after, BATCH)

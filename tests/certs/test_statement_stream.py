@@ -166,3 +166,43 @@ def test_only_named_errors_escape_and_whole_frames_come_first(frames: list[bytes
     except StreamError:
         assert junk
     assert seen[: len(frames)] == frames
+
+
+async def test_statements_sent_together_are_at_hand_after_the_first() -> None:
+    """One write, one wake-up: what came with the awaited statement is had without waiting, an incomplete one is not."""
+    reader = asyncio.StreamReader()
+    stream = StatementStream(reader, _NoWriter())  # type: ignore[arg-type]  # only close and the socket are asked for
+    frames = [SEALED + bytes((number,)) for number in range(4)]
+    joined = b"".join(map(framed, frames))
+    reader.feed_data(joined[:-1])
+    assert stream.at_hand() is None, "nothing was awaited yet"
+    assert await stream.receive() == frames[0]
+    assert [stream.at_hand(), stream.at_hand(), stream.at_hand()] == [frames[1], frames[2], None]
+    reader.feed_data(joined[-1:])
+    assert await stream.receive() == frames[3]
+
+
+async def test_a_receive_that_is_given_up_loses_nothing() -> None:
+    reader = asyncio.StreamReader()
+    stream = StatementStream(reader, _NoWriter())  # type: ignore[arg-type]  # only close and the socket are asked for
+    whole = framed(SEALED + b"whole")
+    for end in range(1, len(whole)):
+        reader.feed_data(whole[end - 1 : end])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(stream.receive(), 0.001)
+    reader.feed_data(whole[-1:])
+    assert await stream.receive() == SEALED + b"whole"
+
+
+async def test_statements_sent_together_arrive_one_by_one(tmp_path: Path) -> None:
+    raws = [SEALED + bytes((number,)) * 1000 for number in range(200)]
+    got = asyncio.get_running_loop().create_future()
+
+    async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        got.set_result(await reader.readexactly(sum(map(len, map(framed, raws)))))
+
+    async with socket_pair(tmp_path, talk) as stream:
+        await stream.send_all(raws)
+        assert await asyncio.wait_for(got, 2) == b"".join(map(framed, raws))
+        with pytest.raises(StreamError):
+            await stream.send_all([raws[0], b""])

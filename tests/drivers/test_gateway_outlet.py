@@ -1,6 +1,7 @@
 """The way out: in order, from where the core holds, again after a new hail, whatever arrives meanwhile."""
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 from wattseal.drivers.gateway.outlet import MOST_FRESH, Outlet
@@ -24,9 +25,9 @@ class Stream:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
 
-    async def send(self, raw: bytes) -> None:
+    async def send_all(self, raws: Sequence[bytes]) -> None:
         await asyncio.sleep(0)
-        self.sent.append(raw)
+        self.sent += raws
 
 
 def said(number: int) -> SimpleNamespace:
@@ -91,4 +92,25 @@ async def test_more_than_fits_in_memory_comes_from_the_outbox() -> None:
     outlet.announce([said(MOST_FRESH + 50)])
     await settle()
     assert stream.sent == outbox.raws[:-1]
+    pouring.cancel()
+
+
+async def test_what_is_told_together_goes_out_in_one_write() -> None:
+    """A receipt and the one that it supersedes: one wake-up and one commit at the core, instead of two."""
+    outbox = Outbox(2)
+    writes: list[int] = []
+
+    class Counting(Stream):
+        async def send_all(self, raws: Sequence[bytes]) -> None:
+            writes.append(len(raws))
+            await super().send_all(raws)
+
+    outlet, stream = Outlet(outbox), Counting()
+    pouring = asyncio.ensure_future(outlet.pour(stream))
+    outlet.begin_after(1)
+    await settle()
+    outbox.raws += [bytes((2,)), bytes((3,)), bytes((4,))]
+    outlet.announce([said(2), said(3), said(4)])
+    await settle()
+    assert (stream.sent, writes) == (outbox.raws[2:], [3])
     pouring.cancel()
