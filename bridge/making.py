@@ -133,15 +133,13 @@ def differences(site: Site, manifest: Manifest) -> Iterator[str]:
 
 
 def _enrolment(utility: Utility, site: Site) -> Enrolment:
-    named = tuple(dict.fromkeys(utility.resources.values()))
-    devices = named or tuple(device.name for device in site.devices)
     programmes = tuple(context.programme for context in utility.market_contexts.values())
     return Enrolment(
         utility.name,
         EnrolmentKind(utility.dialect),
         utility.url,
         programmes,
-        devices,
+        site.devices_of(utility.name),
         (*utility.operations,),
         utility.ceiling_watts,
     )

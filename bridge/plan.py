@@ -1,6 +1,7 @@
 """The plan: a frozen picture of the world in, one desired order per device out. Pure, integer, level-based.
 
-In order, each rule may only narrow what the one before it left:
+A wish holds for the devices for which its utility is enrolled, at the site point too. In order, each rule may only
+narrow what the one before it left:
 
 1. The setpoint of a device is that of the highest-precedence wish that gives it one: a `Setpoint` at the device, its
    share of a `Setpoint` at the site (what devices bound by higher wishes leave over, by capacity), or a SIMPLE level
@@ -112,7 +113,8 @@ def plan(world: World, site: Site) -> tuple[Desired, ...]:
     pictures = {picture.name: picture for picture in world.devices}
     active = _without_outranked_levels(in_force(world.events, world.now))
     for wish in active:
-        _apply(wish, drafts, pictures)
+        enrolled = site.devices_of(wish.timed.event.origin.utility)
+        _apply(wish, [draft for name, draft in drafts.items() if name in enrolled], drafts, pictures)
     return tuple(_desired(draft, site) for draft in drafts.values())
 
 
@@ -121,12 +123,16 @@ def _without_outranked_levels(active: Sequence[ActiveWish]) -> list[ActiveWish]:
     return [wish for wish in active if not (isinstance(wish.wish, Level) and wish.timed.event.origin.key in finer)]
 
 
-def _apply(wish: ActiveWish, drafts: Mapping[str, _Draft], pictures: Mapping[str, DevicePicture]) -> None:
-    named = [drafts[name] for name in wish.course.devices if name in drafts]
-    aimed = named if wish.course.point is Point.DEVICE else list(drafts.values())
+def _apply(
+    wish: ActiveWish, mine: Sequence[_Draft], drafts: Mapping[str, _Draft], pictures: Mapping[str, DevicePicture]
+) -> None:
+    """`mine`: the devices for which the wish's utility is enrolled; no others are moved or narrowed by it."""
+    named = [draft for draft in mine if draft.device.name in wish.course.devices]
+    aimed = named if wish.course.point is Point.DEVICE else mine
     match wish.wish:
         case Setpoint(watts) if wish.course.point is Point.SITE:
-            _share_setpoint(watts, wish, drafts, pictures)
+            taken = sum(draft.taken_watts() for draft in drafts.values())
+            _share_setpoint(watts - taken, wish, mine, pictures)
         case InjectLimit(watts) if wish.course.point is Point.SITE:
             weights = {draft.device.name: draft.device.envelope.max_watts for draft in aimed}
             for name, part in share(watts, _positive(weights)).items():
@@ -166,11 +172,9 @@ def _apply_level(level: int, wish: ActiveWish, draft: _Draft) -> None:
             return
 
 
-def _share_setpoint(
-    watts: int, wish: ActiveWish, drafts: Mapping[str, _Draft], pictures: Mapping[str, DevicePicture]
-) -> None:
-    free = [draft for draft in drafts.values() if draft.setpoint is None]
-    left = watts - sum(draft.taken_watts() for draft in drafts.values())
+def _share_setpoint(left: int, wish: ActiveWish, mine: Sequence[_Draft], pictures: Mapping[str, DevicePicture]) -> None:
+    """`left`: what the site's setpoint asks for beyond what higher wishes have taken."""
+    free = [draft for draft in mine if draft.setpoint is None]
     weights = _positive({draft.device.name: _room(draft, left, pictures.get(draft.device.name)) for draft in free})
     parts = share(abs(left), weights)
     sign = 1 if left >= 0 else -1

@@ -82,6 +82,16 @@ class Site:
         """The device of that name."""
         return next((device for device in self.devices if device.name == name), None)
 
+    def devices_of(self, utility: str) -> tuple[str, ...]:
+        """The devices for which a utility is enrolled: those that its resources name, or all where it names none.
+
+        None at all for a utility that the file does not know.
+        """
+        known = self.utility(utility)
+        if known is None:
+            return ()
+        return tuple(dict.fromkeys(known.resources.values())) or tuple(device.name for device in self.devices)
+
     def utility(self, name: str) -> Utility | None:
         """The utility of that name."""
         return next((utility for utility in self.utilities if utility.name == name), None)

@@ -256,6 +256,7 @@ async def test_a_test_event_moves_nothing(bench):
     await bench.connect()
     told = await bench.tell(give(test="true"))
     assert consents_of(told)["E1"].opt_in
+    assert "nothing is moved" in consents_of(told)["E1"].why
     assert bench.line.orders() == []
 
 

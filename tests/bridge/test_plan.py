@@ -4,13 +4,14 @@ import random
 from dataclasses import replace
 
 import pytest
-from bridge_world import NOW, course, grid_event, timed
+from bridge_world import NOW, SITE_TEXT, course, grid_event, timed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattseal.bridge import profiles
 from wattseal.bridge.plan import DevicePicture, World, plan
 from wattseal.bridge.site.model import Device, LevelAction, Site
+from wattseal.bridge.site.reader import read_site
 from wattseal.drivers.commands import Operation
 from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
 from wattseal.protocols.grid_event import AbsorbLimit, InjectLimit, Level, Setpoint
@@ -35,8 +36,17 @@ def charger(name="charger", least=-11000):
     return Device(name, "alfen_eve", LinkKind.SIMULATOR, "tcp://h:2", 1, "", 10, 250, levels, envelope)
 
 
-def site(*devices, inject=100_000, absorb=100_000):
-    return Site("s", True, inject, absorb, 300, devices, (), b"")
+def utility(name, *devices):
+    """Enrolled for `devices`, or for all."""
+    resources = {f"r-{device}": device for device in devices}
+    return replace(read_site(SITE_TEXT).utilities[0], name=name, resources=resources)
+
+
+UTILITIES = tuple(utility(name) for name in ("north", "other", "u", "v", "z"))
+
+
+def site(*devices, inject=100_000, absorb=100_000, utilities=UTILITIES):
+    return Site("s", True, inject, absorb, 300, devices, utilities, b"")
 
 
 TWO = site(battery("a"), battery("b"))
@@ -147,6 +157,13 @@ FIRST = {"priority": 1, "event_id": "first"}
             {},
             {"a": (SET, 300), "b": (RELEASE, 0)},
             id="level outranked by the finer signal of its event",
+        ),
+        pytest.param(
+            TWO,
+            [one(course(Level(3), "a", name="SIMPLE"), course(Setpoint(3000), "a", name="LOAD_DISPATCH"))],
+            {},
+            {"a": (SET, 3000), "b": (RELEASE, 0)},
+            id="level does not even limit the finer signal of its event",
         ),
         pytest.param(
             TWO,
@@ -357,5 +374,24 @@ def test_no_order_of_events_pictures_or_devices_changes_the_plan(events, chance:
 def test_one_intent_gives_the_same_order_bytes_whoever_brought_it(wish, target, name, dialect):
     """DESIGN 3: the same intent by any dialect gives byte-identical order bodies."""
     ours = [desired.order.encode() for desired in planned(NARROW, one(course(wish, *target)))]
-    theirs = one(course(wish, *target, name=name), event_id=name, utility=name + "x", dialect=dialect, priority=7)
+    theirs = one(course(wish, *target, name=name), event_id=name, utility="z", dialect=dialect, priority=7)
     assert ours == [desired.order.encode() for desired in planned(NARROW, theirs)]
+
+
+def test_a_utility_moves_and_narrows_only_the_devices_it_is_enrolled_for():
+    """The manifest's enrolment says who may order what; no wish travels under the name of another utility."""
+    where = site(battery("a"), battery("b"), charger(), utilities=(utility("north"), utility("other", "a", "charger")))
+    ours = one(course(Setpoint(4000), "a", "b"), **FIRST)
+    assert told(where, ours, one(course(InjectLimit(1000)), utility="other")) == {
+        "a": (SET, 1000),
+        "b": (SET, 4000),
+        "charger": (RELEASE, 0),
+    }
+    assert told(where, one(course(Setpoint(-3200)), utility="other")) == {
+        "a": (SET, -1000),
+        "b": (RELEASE, 0),
+        "charger": (ABSORB, 2200),
+    }
+    for wish in (course(InjectLimit(0)), course(InjectLimit(0), "b"), course(Level(1)), course(Setpoint(0), "b")):
+        assert told(where, ours, one(wish, utility="other"))["b"] == (SET, 4000)
+        assert told(where, ours, one(wish, utility="gone")) == told(where, ours)
