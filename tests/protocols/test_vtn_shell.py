@@ -166,6 +166,8 @@ async def test_staff_work_through_the_door():
         assert (await admin.ask("list", of="registrations"))["registrations"][0]["ven_name"] == "v"
         for of in ("answers", "opts", "offers", "requests", "readings"):
             assert await admin.ask("list", of=of) == {of: {ven.ven_id: []}}
+        reports = await admin.ask("list", of="reports")
+        assert reports == {"reports": {ven.ven_id: {"requests": [], "readings": []}}}
         request = await admin.ask("request_report", ven_id=ven.ven_id, specifier_id="METADATA")
         await admin.ask("cancel_report", ven_id=ven.ven_id, request_id=request["request_id"])
         await admin.ask("reregister", ven_id=ven.ven_id)

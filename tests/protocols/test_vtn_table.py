@@ -1,4 +1,4 @@
-"""Every pair of standing and message type, and bad bytes: an answer by the schema and the documented code, no exception."""
+"""Every pair of standing and message type, and bad bytes: an answer by the schema with its code, no exception."""
 
 import string
 from datetime import UTC, datetime

@@ -88,9 +88,9 @@ class Forget(OfVen, frozen=True, kw_only=True, tag="forget"):
 
 
 class List(Verb, frozen=True, kw_only=True, tag="list"):
-    """What is known, under the name that was asked for."""
+    """What is known, under the name that was asked for; `reports` are requests and readings together."""
 
-    of: Literal["registrations", "events", "answers", "opts", "offers", "requests", "readings"]
+    of: Literal["registrations", "events", "answers", "opts", "offers", "reports", "requests", "readings"]
 
 
 class Happenings(Verb, frozen=True, kw_only=True, tag="happenings"):
@@ -259,6 +259,8 @@ def _listed(state: VtnState, of: str) -> object:
             }
             for one in state.vens
         ]
+    if of == "reports":
+        return {one.ven_id: {"requests": one.requests, "readings": one.readings} for one in state.vens}
     return {one.ven_id: getattr(one, of) for one in state.vens}
 
 

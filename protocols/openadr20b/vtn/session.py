@@ -124,14 +124,12 @@ class Vtn:
     def _handle(
         self, now: datetime, peer: PeerIdentity | None, service: ServiceName, message: Message
     ) -> tuple[Message, tuple[AnyHappening, ...]]:
-        serial = self._serial
         standing, ven = standing_of(message, peer, self._vens, self._config)
         try:
             action = _action(standing, service, message)
             around = Circumstances(now, self._config, peer, self._events, self._draw)
             turn = dispatch.act(action, message, ven, around, set(self._vens))
         except RefusedTurn as refused:
-            self._serial = serial
             happened = Refused(
                 at=now,
                 ven_id=ven_id_of(message),
