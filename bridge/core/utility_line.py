@@ -5,6 +5,7 @@ what is durable. What the deck answers (opt in or out, rows of a report) goes ba
 """
 
 import hashlib
+import os
 import secrets
 import sqlite3
 import ssl
@@ -22,6 +23,7 @@ from wattseal.bridge.core.core import Core, Estate
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.inbound import Arrival, Change, EventTaken
 from wattseal.bridge.site.model import Utility
+from wattseal.bridge.site.secret_names import path_of
 from wattseal.certs.errors import MisuseError
 from wattseal.certs.tls import TlsIdentity, mutual_tls_client
 from wattseal.protocols.http_client import HttpExchange
@@ -48,7 +50,6 @@ from wattseal.protocols.openadr20b.ven.state import VenState
 from wattseal.protocols.openadr20b.vocabulary import OptType
 
 _MEDIA_TYPE: Final = "application/xml"
-_SECRET_FILE: Final = "secret://file/"  # noqa: S105 - the prefix of a name, not a secret
 _SEED_BITS: Final = 62
 _CHANGES: Final = {
     ChangeKind.NEW: Change.NEW,
@@ -176,7 +177,7 @@ class UtilityLine:
         tls = self._utility.tls
         if tls is None:
             raise MisuseError("tls_missing", f"{self._utility.name} has no [utility.tls] table.")
-        key = self._base / tls.key.removeprefix(_SECRET_FILE)
+        key = path_of(tls.key, self._base, os.environ)
         identity = TlsIdentity(self._base / tls.certificate, key)
         return mutual_tls_client(identity, self._base / tls.authority, OPENADR_CIPHERS)
 

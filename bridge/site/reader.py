@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from wattseal.bridge import profiles
+from wattseal.bridge.site import secret_names
 from wattseal.bridge.site.mistakes import Mistake, SiteFileError, Table
 from wattseal.bridge.site.model import (
     Device,
@@ -21,7 +22,6 @@ from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
 from wattseal.protocols.openadr20b.translate import DispatchSign, MarketContext
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_SECRET_NAME: Final = re.compile(r"secret://file/[A-Za-z0-9._/-]+")
 _NAME_MEND: Final = "Use 1 to 63 small letters, digits, '.', '_' or '-'."
 _MOST_WATTS: Final = 100_000_000
 _ORDERABLE: Final = {str(item): item for item in Operation if item is not Operation.RELEASE}
@@ -189,9 +189,9 @@ def _tls(table: Table) -> UtilityTls | None:
         return None
     tls = table.table("tls", "")
     certificate = tls.text("certificate", "The PEM file of our certificate.")
-    key = tls.text("key", "secret://file/PATH of our key.")
-    if key and not _SECRET_NAME.fullmatch(key):
-        tls.wrong("key", "is not a secret://file/ name", "The site file holds no secret; write secret://file/PATH.")
+    key = tls.text("key", secret_names.MEND)
+    if key and not secret_names.FORM.fullmatch(key):
+        tls.wrong("key", "does not name a secret", secret_names.MEND)
     authority = tls.text("authority", "The PEM file of the utility's certificate authority.")
     tls.close()
     return UtilityTls(certificate, key, authority)
