@@ -13,6 +13,8 @@ from wattseal.certs.statement_stream import StatementStream
 
 # The gateway remembers what it said itself in this epoch; facts name nothing older.
 _ITS_OWN: Final = frozenset({Kind.READING, Kind.HELLO, Kind.RECEIPT, Kind.GAP})
+_MOST_SEEN: Final = 4096
+MOST_TOGETHER: Final = 64
 
 FindRaw = Callable[[bytes], Awaitable[bytes | None]]
 
@@ -23,34 +25,48 @@ class GatewayLine:
     def __init__(self, stream: StatementStream, find: FindRaw) -> None:
         self._stream = stream
         self._find = find
-        self._sent: set[bytes] = set()
+        self._seen: dict[bytes, None] = {}
 
     async def send(self, statements: Sequence[Statement]) -> None:
-        """Sends `statements` in order, each after its unseen ancestors. Raises the errors of the stream."""
-        for said in statements:
-            for raw in await self._unseen(said):
-                await self._stream.send(raw)
+        """Sends `statements` in one write, each after its unseen ancestors. Raises the errors of the stream."""
+        raws = [raw for said in statements for raw in await self._unseen(said)]
+        if raws:
+            await self._stream.send_all(raws)
 
     def send_all_again(self) -> None:
         """The gate keeps only so many parents, the most recently named: from now on each is sent once more."""
-        self._sent.clear()
+        self._seen.clear()
 
-    async def receive(self) -> bytes | None:
-        """The next statement of the gateway, unchecked; None when it hung up."""
-        return await self._stream.receive()
+    async def receive(self) -> tuple[bytes, ...] | None:
+        """The next statements of the gateway, as many as have arrived, unchecked; None when it hung up."""
+        first = await self._stream.receive()
+        if first is None:
+            return None
+        raws = [first]
+        while len(raws) < MOST_TOGETHER and (more := self._stream.at_hand()) is not None:
+            raws.append(more)
+        for raw in raws:
+            self._note(statement.digest(raw))
+        return tuple(raws)
 
     async def _unseen(self, said: Statement) -> list[bytes]:
         """`said` and its unseen ancestors, parents first."""
-        if said.digest in self._sent:
+        if said.digest in self._seen:
             return []
-        self._sent.add(said.digest)
+        self._note(said.digest)
         if said.header.kind in _ITS_OWN:
             return []
         before: list[bytes] = []
         for parent in said.header.parents:
-            if parent in self._sent:
+            if parent in self._seen:
                 continue
             raw = await self._find(parent)
             if raw is not None:
                 before += await self._unseen(statement.read(cose.take_apart(raw)))
         return [*before, said.raw]
+
+    def _note(self, digest: bytes) -> None:
+        """The gateway has it. What is forgotten here is only sent once more than needed."""
+        self._seen[digest] = None
+        if len(self._seen) > _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]

@@ -19,7 +19,7 @@ _CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 
 
 def path_of(name: str, box: Path, environment: Mapping[str, str]) -> Path:
-    """Where the secret lies. Raises `MisuseError` (`secret_name_malformed`, `secret_outside_box`, `credential_missing`)."""
+    """Where the secret lies. Raises `MisuseError`: secret_name_malformed, secret_outside_box or credential_missing."""
     if not FORM.fullmatch(name):
         raise MisuseError("secret_name_malformed", f"{name!r} names no secret. {MEND}")
     if name.startswith(_CREDENTIAL):
