@@ -229,24 +229,34 @@ class Core:
         await self._send((said,))
         return True
 
-    async def hear(self, raw: bytes) -> None:
-        """One statement from the gateway. What is not sealed by the gateway's key is logged and dropped.
+    async def hear(self, *raws: bytes) -> None:
+        """Statements from the gateway, in order, taken in with one commit.
 
-        A clock that cannot be trusted would take every key for not yet valid, so keys are judged at its floor then.
+        What is not sealed by the gateway's key is logged and dropped. A clock that cannot be trusted would take every
+        key for not yet valid, so keys are judged at its floor then.
         """
         now = self._estate.clock.now()
-        untrusted = now.quality is ClockQuality.UNTRUSTED
-        try:
-            said = self._estate.manifest.admit(raw, self._estate.clock.floor if untrusted else now.unix)
-        except PeerError as error:
-            _log.error("gateway_statement_refused", reason=error.reason)
-            return
+        admitted = [said for raw in raws if (said := self._admitted(raw, now)) is not None]
+        consequences: list[Consequence] = []
         async with self._writer:
             deed = Deed()
-            consequence = homeward.hear(said, self._nonce, self._memory, deed)
+            for said in admitted:
+                consequences.append(homeward.hear(said, self._nonce, self._memory, deed))
+                if consequences[-1].heard is Heard.SKIPPED:
+                    break  # those behind it skip as well
             await self._commit(deed)
-        self._tell(str(said.header.kind), statement=said)
-        await self._follow(consequence, now)
+        for said in admitted[: len(consequences)]:
+            self._tell(str(said.header.kind), statement=said)
+        for consequence in dict.fromkeys(consequences):
+            await self._follow(consequence, now)
+
+    def _admitted(self, raw: bytes, now: Instant) -> Statement | None:
+        untrusted = now.quality is ClockQuality.UNTRUSTED
+        try:
+            return self._estate.manifest.admit(raw, self._estate.clock.floor if untrusted else now.unix)
+        except PeerError as error:
+            _log.error("gateway_statement_refused", reason=error.reason)
+            return None
 
     async def _follow(self, consequence: Consequence, now: Instant) -> None:
         match consequence.heard:

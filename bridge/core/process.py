@@ -71,8 +71,8 @@ async def _gateway(box: Box, estate: Estate, core: Core) -> None:
             async with await open_stream(box.gateway_socket) as stream:
                 line = GatewayLine(stream, find)
                 await core.attach(line)
-                while (raw := await line.receive()) is not None:
-                    await _sheltered(core.hear(raw))
+                while (raws := await line.receive()) is not None:
+                    await _sheltered(core.hear(*raws))
         except (WorldError, PeerError) as error:
             _log.info("gateway_away", reason=error.reason)
         await core.detach()

@@ -610,8 +610,8 @@ async def test_the_line_sends_unseen_ancestors_first(bench):
         def __init__(self):
             self.sent = []
 
-        async def send(self, raw):
-            self.sent.append(raw)
+        async def send_all(self, raws):
+            self.sent += raws
 
     await running(bench)
     await bench.receipt(bench.line.of(Kind.COMMAND)[0], Result.APPLIED)
@@ -629,3 +629,55 @@ async def test_the_line_sends_unseen_ancestors_first(bench):
     await line.send([command])
     assert len(stream.sent) == 5, "once on a connection"
     assert order_of(command).operation is Operation.SET_POWER
+
+
+async def test_the_line_asks_for_no_ancestor_that_the_gateway_said_itself(bench):
+    """Readings stand among the parents of facts: those that came over this line are looked up nowhere."""
+    await bench.connect()
+    reading = await bench.reading()
+    await bench.tell(give())
+    asked = []
+
+    class Stream:
+        async def receive(self):
+            return reading.raw
+
+        def at_hand(self):
+            return None
+
+        async def send_all(self, raws):
+            pass
+
+    async def find(digest):
+        asked.append(digest)
+
+    line = GatewayLine(Stream(), find)
+    assert await line.receive() == (reading.raw,)
+    facts = bench.line.of(Kind.FACTS)[0]
+    assert reading.digest in facts.header.parents
+    await line.send([facts])
+    assert asked
+    assert reading.digest not in asked
+
+
+async def test_statements_that_come_together_are_one_commit(bench):
+    """Two receipts of one turn: one fsync, both effects, in order; what is unsealed between them is dropped."""
+    await running(bench)
+    command = bench.line.of(Kind.COMMAND)[0]
+    held = bench.core.memory.gateway.held
+    commits = []
+    commit = bench.estate.store.commit
+
+    async def counted(work):
+        commits.append(work)
+        return await commit(work)
+
+    bench.estate.store.commit = counted
+    body = Receipt("battery", Phase.COMMAND, Result.REFUSED, "policy_denied", 0, 0, 0, 0, None, None, 0, "trusted")
+    first = bench.sealed(Kind.RECEIPT, replace(body, result=Result.APPLIED, reason="applied").encode(), command.digest)
+    second = bench.sealed(Kind.RECEIPT, body.encode(), command.digest)
+    await bench.core.hear(first.raw, b"\xd2junk", second.raw)
+    assert len(commits) == 1
+    assert bench.core.memory.gateway.held == held + 2
+    assert bench.core.memory.live["battery"].standing is Standing.REFUSED
+    assert [said.digest for said in bench.statements()[-2:]] == [first.digest, second.digest]
