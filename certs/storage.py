@@ -254,9 +254,15 @@ class _Wrapped:
 
 
 def _run_together(connection: sqlite3.Connection, batch: Sequence[_Job], path: Path) -> None:
-    if not _commit_all(connection, batch, path) and len(batch) > 1:
-        for job in batch:
-            _commit_all(connection, (job,), path)
+    if _commit_all(connection, batch, path) or len(batch) == 1 or _busy(batch[0]):
+        return
+    for job in batch:
+        _commit_all(connection, (job,), path)
+
+
+def _busy(job: _Job) -> bool:
+    """Whether another process holds the database: then each further try would wait as long again."""
+    return isinstance(job.error, StorageError) and job.error.reason == "storage_busy"
 
 
 def _commit_all(connection: sqlite3.Connection, batch: Sequence[_Job], path: Path) -> bool:

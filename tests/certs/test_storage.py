@@ -116,6 +116,25 @@ async def test_a_transaction_that_sqlite_gives_up_is_tried_again_work_by_work(st
     assert await store.read(texts) == [b"a", b"b"]
 
 
+async def test_a_database_that_another_process_holds_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not waited for again by each work of the batch."""
+    monkeypatch.setattr("wattseal.certs.storage._BUSY_SECONDS", 0.05)
+    with Store.open(tmp_path / "box.db", (NOTES,)) as store:
+        begun: list[str] = []
+        await store.commit(lambda c: c.set_trace_callback(begun.append))
+        other = sqlite3.connect(store.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        waiting = [asyncio.create_task(store.commit(put(b"%d" % n))) for n in range(20)]
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        other.execute("ROLLBACK")
+        other.close()
+        assert {getattr(outcome, "reason", None) for outcome in outcomes} == {"storage_busy"}
+        assert begun.count("BEGIN IMMEDIATE") <= 3  # the first work may have gone ahead of the others
+        assert await store.commit(put(b"after")) == 1
+
+
 async def test_a_cancelled_caller_does_not_disturb_the_others(store: Store) -> None:
     gate = held_up(store)
     cancelled, kept = (asyncio.create_task(store.commit(put(text))) for text in (b"a", b"b"))
