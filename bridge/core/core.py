@@ -42,6 +42,7 @@ from wattseal.certs.storage import StorageFullError, Store
 from wattseal.drivers.commands import NONCE_BYTES, Hail, Renewal
 
 RETRY_SECONDS: Final = 20
+RETRY_MOST_SECONDS: Final = 300
 FORGET_SECONDS: Final = 86_400
 _log = structlog.get_logger("core")
 
@@ -81,6 +82,8 @@ class Core:
         self._line: GatewayLine | None = None
         self._nonce: bytes | None = None
         self._retry_at: dict[str, int] = {}
+        self._last_retry: dict[str, tuple[int, int]] = {}
+        self._asked_from = (-1, 0)
         self._watch = watch
         self.changed = asyncio.Event()
 
@@ -265,13 +268,30 @@ class Core:
             case Heard.RETRY if consequence.device is not None:
                 if consequence.unknown_parents and self._line is not None:
                     self._line.send_all_again()
-                self._retry_at.setdefault(consequence.device, now.unix + RETRY_SECONDS)
+                self._plan_retry(consequence.device, now.unix)
                 self.changed.set()
-            case Heard.SKIPPED:
+            case Heard.SKIPPED if self._may_ask_again(now.unix):
                 _log.warning("gateway_chain_skipped", held=self._memory.gateway.held)
                 await self.hail()
             case _:
                 return
+
+    def _plan_retry(self, device: str, now: int) -> None:
+        """Again after a while; each time after twice that while, until the device has kept quiet for the longest."""
+        if device in self._retry_at:
+            return
+        due, wait = self._last_retry.get(device, (0, 0))
+        wait = min(2 * wait, RETRY_MOST_SECONDS) if wait and now <= due + RETRY_MOST_SECONDS else RETRY_SECONDS
+        self._retry_at[device] = now + wait
+        self._last_retry[device] = (now + wait, wait)
+
+    def _may_ask_again(self, now: int) -> bool:
+        """Whether to hail for a missing statement: once, not for each of those that come behind it."""
+        held, at = self._asked_from
+        if held == self._memory.gateway.held and now < at + RETRY_SECONDS:
+            return False
+        self._asked_from = (self._memory.gateway.held, now)
+        return True
 
     def _want_retries(self, now: Instant) -> None:
         for device in [name for name, at in self._retry_at.items() if at <= now.unix]:
@@ -301,11 +321,11 @@ class Core:
     async def _commit(self, deed: Deed) -> None:
         if deed.is_empty():
             return
-        raws = [said.raw for said in deed.statements]
+        statements = tuple(deed.statements)
         contents = list(dict.fromkeys(deed.contents))
 
         def work(db: sqlite3.Connection) -> None:
-            ledger.append_all(db, raws, contents)
+            ledger.append_all(db, statements, contents)
             for write in deed.writes:
                 write(db)
 

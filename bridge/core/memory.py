@@ -11,6 +11,7 @@ from wattseal.bridge.facts import LiveOrder, Standing, order_digest
 from wattseal.bridge.journal import LiveRow, Recollection, live_order_of
 from wattseal.bridge.plan import DevicePicture
 from wattseal.bridge.timeline import TimedEvent
+from wattseal.drivers.commands import Operation
 from wattseal.protocols.grid_event import GridEvent
 
 
@@ -86,6 +87,10 @@ class Memory:
         return next((name for name, row in self.live.items() if row.command == command), None)
 
     def commanded(self) -> tuple[bytes, ...]:
-        """Digests of the commands that must be kept alive."""
-        rows = (row for _, row in sorted(self.live.items()) if row.standing is Standing.COMMANDED)
+        """Digests of the commands that must be kept alive; a release has no lease to keep."""
+        rows = (
+            row
+            for _, row in sorted(self.live.items())
+            if row.standing is Standing.COMMANDED and row.order.operation is not Operation.RELEASE
+        )
         return tuple(row.command for row in rows if row.command is not None)

@@ -1,5 +1,6 @@
 """The core from a utility's message to the gateway's line and home again: DESIGN 2 and 3, without a socket."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -312,6 +313,15 @@ async def test_renewal_names_the_live_commands(bench):
     assert body_of(bench.line.of(Kind.COMMAND)[-1]).sequence == 3
 
 
+async def test_a_release_has_no_lease_to_renew(bench):
+    """A gate refuses a renewal of which it knows no command, and then hears no acknowledgement either."""
+    await running(bench)
+    await bench.tell(cancel())
+    await bench.core.renew()
+    assert bench.line.of(Kind.RENEWAL) == []
+    assert len(bench.line.of(Kind.HAIL)) == 2
+
+
 async def test_nothing_to_renew_is_a_hail(bench):
     await bench.connect()
     await bench.core.renew()
@@ -351,6 +361,37 @@ async def test_what_a_receipt_leads_to(bench, result, reason, phase, standing, n
     await bench.core.look()
     assert len(bench.line.orders()) == 1 + now + after_retry
     assert set(bench.line.orders()) == {("battery", "set_power", 2000)}
+
+
+async def test_an_unreachable_device_is_tried_ever_more_seldom(bench):
+    """Nothing is worn out: neither the device's memory nor the disk. After a quiet while it begins anew."""
+    command = await running(bench)
+    begun, tried = bench.time.unix, []
+    for second in range(1200):
+        if len(bench.line.orders()) > len(tried):
+            tried.append(second)
+            await bench.receipt(bench.line.of(Kind.COMMAND)[-1], Result.UNREACHABLE, "timeout")
+        bench.time.unix, bench.time.counted = begun + second + 1, 1000.0 + second + 1
+        await bench.core.look()
+    waits = [later - sooner for sooner, later in itertools.pairwise(tried)]
+    assert waits == [20, 40, 80, 160, 300, 300]
+    bench.time.advance(700)
+    await bench.core.look()
+    count = len(bench.line.orders())
+    await bench.receipt(bench.line.of(Kind.COMMAND)[-1], Result.UNREACHABLE, "timeout")
+    bench.time.advance(RETRY_SECONDS)
+    await bench.core.look()
+    assert len(bench.line.orders()) == count + 1
+    assert command.digest == bench.line.of(Kind.COMMAND)[0].digest
+
+
+async def test_a_gate_that_lacks_parents_is_sent_them_again(bench):
+    command = await running(bench)
+    await bench.receipt(command, Result.REFUSED, "parent_missing")
+    assert bench.line.sent_all_again == 1
+    bench.time.advance(RETRY_SECONDS)
+    await bench.core.look()
+    assert len(bench.line.orders()) == 2
 
 
 async def test_a_revert_at_the_windows_end_is_the_end(bench):
@@ -425,8 +466,12 @@ async def test_the_chain_repeated_and_skipped(bench):
     hails = len(bench.line.of(Kind.HAIL))
     body = Reading("battery", (), 0, NOW * 1000, bytes(32), "trusted").encode()
     await bench.core.hear(bench.sealed(Kind.READING, body, number=held + 2).raw)
+    await bench.core.hear(bench.sealed(Kind.READING, body, number=held + 3).raw)
     assert bench.core.memory.gateway.held == held
-    assert len(bench.line.of(Kind.HAIL)) == hails + 1
+    assert len(bench.line.of(Kind.HAIL)) == hails + 1, "once, not for each of those behind it"
+    bench.time.advance(RETRY_SECONDS)
+    await bench.core.hear(bench.sealed(Kind.READING, body, number=held + 4).raw)
+    assert len(bench.line.of(Kind.HAIL)) == hails + 2
     assert bench.core.memory.pictures["battery"].soc_permille == 500
 
 

@@ -144,6 +144,10 @@ class Line:
     """The gateway's end: what was sent, in order."""
 
     sent: list[Statement] = field(default_factory=list)
+    sent_all_again: int = 0
+
+    def send_all_again(self) -> None:
+        self.sent_all_again += 1
 
     async def send(self, statements: Sequence[Statement]) -> None:
         self.sent += statements
