@@ -25,7 +25,6 @@ from wattseal.certs.identity import PeerIdentity, describe
 LOOPBACK: Final = "127.0.0.1"
 _FAULTS_KEPT: Final = 10
 _LINGER_SECONDS: Final = 2.0  # how long the rest of a refused body is read and thrown away, so that the answer arrives
-_CLOSE: Final = (("Connection", "close"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,13 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One answer. `headers` are added to those that every answer has."""
+    """One answer. `headers` are added to those that every answer has; `close` ends the connection after it."""
 
     status: int
     body: bytes = b""
     media_type: str = "text/plain"
     headers: tuple[tuple[str, str], ...] = ()
+    close: bool = False
 
 
 Respond: TypeAlias = Callable[[HttpRequest], Awaitable[HttpAnswer | None]]
@@ -121,7 +121,7 @@ class _Server(web.Server):
     def __init__(self, respond: Respond, limits: HttpLimits, faults: list[Exception]) -> None:
         super().__init__(
             self._handle,
-            keepalive_timeout=limits.idle_seconds,
+            keepalive_timeout=limits.idle_seconds,  # counts from the connection on, until a whole head is there
             access_log=None,
             auto_decompress=False,  # a small body must not become a large one
             lingering_time=_LINGER_SECONDS,
@@ -129,23 +129,14 @@ class _Server(web.Server):
         self._respond = respond
         self._limits = limits
         self._faults = faults
-        self._deadlines: dict[object, asyncio.TimerHandle] = {}
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """A new connection: one too many is hung up on; the others have `idle_seconds` for a head."""
+        """A new connection: one too many is hung up on."""
         super().connection_made(handler, transport)
         if len(self.connections) > self._limits.connections:
             transport.abort()
-            return
-        self._await_head(handler, transport)
-
-    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
-        """The connection is gone, and its deadline with it."""
-        self._head_arrived(handler)
-        super().connection_lost(handler, exc)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._head_arrived(request.protocol)
         try:
             answer = await self._answer(request)
         except asyncio.CancelledError:
@@ -153,13 +144,13 @@ class _Server(web.Server):
         except Exception as error:  # noqa: BLE001 - one request fails, the server goes on; the owner is told
             self._faults[:] = [*self._faults[-(_FAULTS_KEPT - 1) :], error]
             answer = HttpAnswer(HTTPStatus.INTERNAL_SERVER_ERROR, b"The server failed at this request.")
-        if request.transport is not None:
-            self._await_head(request.protocol, request.transport)
-            if answer is None:
-                request.transport.abort()
+        if answer is None and request.transport is not None:
+            request.transport.abort()
         answer = answer or HttpAnswer(HTTPStatus.SERVICE_UNAVAILABLE)
         response = web.Response(status=answer.status, body=answer.body, headers=dict(answer.headers))
         response.content_type = answer.media_type
+        if answer.close:
+            response.force_close()
         return response
 
     async def _answer(self, request: web.BaseRequest) -> HttpAnswer | None:
@@ -169,9 +160,9 @@ class _Server(web.Server):
             async with asyncio.timeout(self._limits.body_seconds):
                 body = await self._read(request)
         except TimeoutError:
-            return HttpAnswer(HTTPStatus.REQUEST_TIMEOUT, b"The body did not arrive in time.", headers=_CLOSE)
+            return HttpAnswer(HTTPStatus.REQUEST_TIMEOUT, b"The body did not arrive in time.", close=True)
         except (ConnectionError, http_exceptions.HttpProcessingError, aiohttp.ClientPayloadError):
-            return HttpAnswer(HTTPStatus.BAD_REQUEST, b"The body broke off.", headers=_CLOSE)
+            return HttpAnswer(HTTPStatus.BAD_REQUEST, b"The body broke off.", close=True)
         if body is None:
             return self._too_large()
         named = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -189,18 +180,7 @@ class _Server(web.Server):
 
     def _too_large(self) -> HttpAnswer:
         sentence = f"A body has at most {self._limits.body_bytes} bytes."
-        return HttpAnswer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence.encode(), headers=_CLOSE)
-
-    def _await_head(self, handler: object, transport: asyncio.BaseTransport) -> None:
-        self._head_arrived(handler)
-        loop = asyncio.get_running_loop()
-        abort = getattr(transport, "abort", transport.close)
-        self._deadlines[handler] = loop.call_later(self._limits.idle_seconds, abort)
-
-    def _head_arrived(self, handler: object) -> None:
-        deadline = self._deadlines.pop(handler, None)
-        if deadline is not None:
-            deadline.cancel()
+        return HttpAnswer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence.encode(), close=True)
 
 
 def _peer_of(transport: asyncio.BaseTransport | None) -> PeerIdentity | None:

@@ -100,6 +100,7 @@ async def test_a_body_over_the_limit_is_refused_before_anybody_sees_it():
         assert (await post(server.url, endless()))[0] == 413
         announced = await speak(server.port, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
         assert announced.startswith(b"HTTP/1.1 413")
+        assert b"Connection: close" in announced
         assert (await post(server.url))[0] == 200
     assert [len(one.body) for one in seen.requests] == [1000, 4]
 

@@ -134,6 +134,7 @@ def test_a_cancelled_event_that_wants_no_answer_is_told_once(bench, ven):
 def test_a_ven_that_never_knew_of_an_event_hears_nothing_of_its_cancellation(bench, ven):
     event = bench.add()
     bench.vtn.cancel_event(bench.now, event)
+    assert bench.vtn.state.events[0].retired
     assert isinstance(bench.poll(ven), Response)
 
 
@@ -374,6 +375,11 @@ def test_what_the_wire_cannot_carry_is_found_out_at_once(bench):
         with pytest.raises(MisuseError) as caught:
             bench.add(**details)
         assert caught.value.reason == "unencodable_message"
+    assert bench.vtn.state == before
+    event = bench.add()
+    before = bench.vtn.state
+    with pytest.raises(MisuseError):
+        bench.vtn.modify_event(bench.now, event, bench.draft(vtn_comment="\x00"))
     assert bench.vtn.state == before
 
 
