@@ -134,13 +134,13 @@ class Core:
         async with self._writer:
             deed = Deed()
             inbound.record_refusal(arrival, reason, self._estate.scribe, now, deed)
-            await self._commit(deed)
+            await self._commit_or_again(deed)
         _log.warning("message_refused", utility=arrival.utility, reason=reason, length=len(arrival.raw))
 
     async def record(self, deed: Deed) -> None:
         """A deed made elsewhere (a session's state, a report told) that needs no orders."""
         async with self._writer:
-            await self._commit(deed)
+            await self._commit_or_again(deed)
 
     async def look(self) -> None:
         """Gives the orders that are due now."""
@@ -317,6 +317,13 @@ class Core:
                 _log.warning("order_denied", device=turn.desired.device, policies=turn.decision.policy_ids)
         await self._send(deed.statements)
         self._tell("bundle", bundle=bundle)
+
+    async def _commit_or_again(self, deed: Deed) -> None:
+        """For a deed that does not hang on memory: on a full disk, once more on the reserve that is free then."""
+        try:
+            await self._commit(deed)
+        except StorageFullError:
+            await self._commit(deed)
 
     async def _commit(self, deed: Deed) -> None:
         if deed.is_empty():

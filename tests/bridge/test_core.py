@@ -8,9 +8,11 @@ from bridge_world import EPOCH, NOW, SITE_TEXT, UTILITY, Bench, consents_of, dec
 from ven_world import dispatch, oadr_event, simple
 
 from wattseal.bridge.core.core import FORGET_SECONDS, RETRY_SECONDS
+from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.inbound import Change, EventTaken
 from wattseal.bridge.core.line import GatewayLine
 from wattseal.bridge.facts import Facts, Standing
+from wattseal.bridge.journal import keep_session, recall
 from wattseal.certs.clock import ClockQuality
 from wattseal.certs.statement import PARENTS_OF, ROLE_OF, Kind
 from wattseal.certs.storage import StorageFullError
@@ -606,6 +608,19 @@ async def test_a_full_disk_refuses_what_raises_power_and_recovers(new_bench):
     await bench.core.look()
     assert bench.line.orders()[2:] == [("battery", "set_power", 4000)]
     assert bench.estate.store.reserve_stands
+
+
+async def test_a_full_disk_still_records_what_a_session_says(new_bench):
+    """On the reserve: a session whose state could not be saved would have to start again."""
+    bench = await full_bench(new_bench, 1000)
+    await bench.core.refuse(bench.arrival(b"<junk" * 5000), "xml_malformed")
+    assert bench.core.memory.storage_low
+    assert Ingress.decode(bench.statements()[-1].body).verdict == "xml_malformed"
+    other = await full_bench(new_bench, 1000)
+    deed = Deed()
+    deed.write(lambda db: keep_session(db, UTILITY, b"x" * 5000))
+    await other.core.record(deed)
+    assert other.estate.store.read_now(recall).sessions[UTILITY] == b"x" * 5000
 
 
 async def test_a_full_disk_forgets_no_order_that_was_wanted_afresh(new_bench):
