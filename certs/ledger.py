@@ -17,7 +17,7 @@ from typing import Final
 
 from wattseal.certs import merkle, statement
 from wattseal.certs.errors import MisuseError, WorldError
-from wattseal.certs.statement import Kind
+from wattseal.certs.statement import Kind, Statement
 from wattseal.certs.storage import Part, Store
 
 MAX_CONTENT_BYTES: Final = 1 << 20
@@ -64,9 +64,11 @@ class Fault:
 
 
 def append_all(
-    connection: sqlite3.Connection, statements: Sequence[bytes], contents: Sequence[bytes] = ()
+    connection: sqlite3.Connection, statements: Sequence[bytes | Statement], contents: Sequence[bytes] = ()
 ) -> tuple[int, ...]:
     """Appends sealed statements in order, and keeps contents; gives each statement's leaf index.
+
+    A `Statement` was sealed or read already, and is not taken apart again.
 
     A statement that stands in the ledger already keeps its place: to append again after a crash is safe. Bytes that
     are not a statement raise `MisuseError` (`not_a_statement`), and then the caller's work writes nothing.
@@ -76,13 +78,13 @@ def append_all(
     known = size(connection)
     stack = frontier(connection, known)
     indexes: list[int] = []
-    for sealed in statements:
-        named = statement.digest(sealed)
+    for said in statements:
+        sealed, named, indexed = _parts_of(said)
         row = connection.execute("SELECT position FROM ledger_leaf WHERE digest = ?", (named,)).fetchone()
         if row is not None:
             indexes.append(int(row[0]))
             continue
-        kind, issued_at = _indexed_by(sealed)
+        kind, issued_at = indexed or _indexed_by(sealed)
         stack, hashes = _grown(stack, known, merkle.leaf_hash(sealed))
         connection.execute(
             "INSERT INTO ledger_leaf VALUES (?, ?, ?, ?, ?, ?)", (known, named, kind, issued_at, hashes, sealed)
@@ -186,7 +188,9 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    async def append_all(self, statements: Sequence[bytes], contents: Sequence[bytes] = ()) -> tuple[int, ...]:
+    async def append_all(
+        self, statements: Sequence[bytes | Statement], contents: Sequence[bytes] = ()
+    ) -> tuple[int, ...]:
         """`append_all`, durable when it returns."""
         return await self.store.commit(lambda connection: append_all(connection, statements, contents))
 
@@ -205,6 +209,13 @@ class Ledger:
     async def head(self) -> tuple[int, bytes]:
         """Size and root of all that is durable."""
         return await self.store.read(lambda connection: (size(connection), root(connection)))
+
+
+def _parts_of(said: bytes | Statement) -> tuple[bytes, bytes, tuple[str, int] | None]:
+    """Sealed bytes, digest, and what to file them by where that is known."""
+    if isinstance(said, Statement):
+        return said.raw, said.digest, (str(said.header.kind), said.header.issued_at)
+    return said, statement.digest(said), None
 
 
 def _indexed_by(sealed: bytes) -> tuple[str, int]:

@@ -71,6 +71,7 @@ class UtilityLine:
         self._base = base
         self._session = VenSession(_config(utility), self._recalled_state(), seed=self._seed())
         self._readings: dict[tuple[str, int], tuple[bytes, ...]] = {}
+        self._kept = b""
 
     @property
     def session(self) -> VenSession:
@@ -111,13 +112,21 @@ class UtilityLine:
         refused = [
             (change.event_id, change.code, change.reason) for change in changes if change.kind is ChangeKind.REFUSED
         ]
-        if taken or refused:
-            await self._core.take(self._arrival(raw), taken, refused, partial(self._answered, changes))
-        else:
-            self._answered(changes, {})
+        if not taken and not refused:
+            self._answer(changes, {})
+            return
+        states: list[bytes] = []
 
-    def _answered(self, changes: tuple[EventChange, ...], consents: Mapping[EventKey, Consent]) -> bytes:
-        """Gives the session its answers; its state, to be saved in the same commit as what they rest on."""
+        def answered(consents: Mapping[EventKey, Consent]) -> bytes:
+            self._answer(changes, consents)
+            states.append(self._session.state.to_bytes())
+            return states[-1]
+
+        await self._core.take(self._arrival(raw), taken, refused, answered)
+        self._kept = states[-1]
+
+    def _answer(self, changes: tuple[EventChange, ...], consents: Mapping[EventKey, Consent]) -> None:
+        """Gives the session its answers. Its state then is saved in the same commit as what they rest on."""
         answers = {
             (self._utility.name, change.event_id): _opt(consents.get((self._utility.name, change.event_id)))
             for change in changes
@@ -125,7 +134,6 @@ class UtilityLine:
         }
         if answers:
             self._session.answer_events(answers)
-        return self._session.state.to_bytes()
 
     async def _told(self, happened: ReportAccepted | ReportRefused) -> None:
         """Seals what was told to the utility, with the readings it rests on."""
@@ -146,10 +154,13 @@ class UtilityLine:
         await self._core.record(deed)
 
     async def save(self, state: bytes) -> None:
-        """Keeps the session's state."""
+        """Keeps the session's state, unless the commit of an event has just done so."""
+        if state == self._kept:
+            return
         deed = Deed()
         deed.write(lambda db: journal.keep_session(db, self._utility.name, state))
         await self._core.record(deed)
+        self._kept = state
 
     def _rows(self, due: ReportDue, db: sqlite3.Connection) -> telemetry.Rows:
         return telemetry.rows_for(due.wanted, self._utility, partial(journal.samples_between, db))
