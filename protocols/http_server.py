@@ -24,7 +24,7 @@ from wattseal.certs.identity import PeerIdentity, describe
 
 LOOPBACK: Final = "127.0.0.1"
 _FAULTS_KEPT: Final = 10
-_LINGER_SECONDS: Final = 2.0  # how long the rest of a refused body is read and thrown away, so that the answer arrives
+_LINGER_SECONDS: Final = 1.0  # how long the rest of a refused body is read and thrown away, so that the answer arrives
 
 
 @dataclass(frozen=True, slots=True)
