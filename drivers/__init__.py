@@ -1,1 +1,1 @@
-"""The device's words: links, register maps, the gate, the attester, simulators. Knows neither utilities nor the bridge."""
+"""The device's words: links, register maps, the gate, the attester, simulators. Knows no utility and no bridge."""
