@@ -38,6 +38,7 @@ from wattseal.protocols.openadr20b.ven.happenings import (
     EventChange,
     EventKey,
     EventsReceived,
+    ExchangeFailed,
     Happening,
     MessageRefused,
     OptAnswer,
@@ -51,6 +52,8 @@ from wattseal.protocols.openadr20b.vocabulary import OptType
 
 _MEDIA_TYPE: Final = "application/xml"
 _SEED_BITS: Final = 62
+# An answer that was cut off at the cap is bad input, not a bad line: it is put on record, though without its bytes.
+_OVERSIZED: Final = "response_oversized"
 _CHANGES: Final = {
     ChangeKind.NEW: Change.NEW,
     ChangeKind.MODIFIED: Change.MODIFIED,
@@ -93,6 +96,8 @@ class UtilityLine:
                     await self._events(raw, changes)
                 case MessageRefused(raw=raw, reason=reason):
                     await self._core.refuse(self._arrival(raw), reason)
+                case ExchangeFailed(reason=reason) if reason == _OVERSIZED:
+                    await self._core.refuse(self._arrival(b""), reason)
                 case ReportDue(wanted=wanted):
                     rows = await self._estate.store.read(partial(self._rows, happening))
                     now = self._estate.clock.now()
