@@ -128,6 +128,8 @@ async def test_a_cancel_releases(bench):
     event, _ = GridEvent.decode(intent.body)
     assert event.status is EventStatus.CANCELLED
     assert len(intent.header.parents) == 2, "the message, and the intent that it ends"
+    facts = [said for said in bench.statements() if said.header.kind is Kind.FACTS][-1]
+    assert intent.digest in facts.header.parents, "what has just ended explains the release"
 
 
 async def test_a_cancel_is_spread_like_the_start_was(bench):
@@ -207,6 +209,10 @@ async def test_more_events_at_once_than_a_statement_names_parents(bench):
     later = [give(1, event_id=f"L{number:03}", start=NOW + 900) for number in range(300)]
     await bench.tell(*later, give(901, event_id="Z", priority=1, number=1))
     assert ("battery", "set_power", 901) in bench.line.orders()
+    facts = [said for said in bench.statements() if said.header.kind is Kind.FACTS][-1]
+    to_come = {one.intent for one in bench.core.memory.events.values() if one.start > NOW}
+    assert len(to_come) == 300
+    assert not to_come & set(facts.header.parents), "what is to come moves nothing yet"
 
 
 # --- consent
@@ -232,14 +238,19 @@ async def test_opt_out_says_why(bench):
 
 
 async def test_opt_out_by_the_owners_ceiling(tmp_path):
-
+    """An opt-in is a promise, so what is to come is judged at its own time."""
     bench = Bench(make_bench(tmp_path / "low", SITE_TEXT.replace(b"ceiling_watts = 7400", b"ceiling_watts = 1000")))
     try:
         await bench.connect()
+        to_come = {"start": NOW + 9000}
         answers = consents_of(
-            await bench.tell(give(1001, event_id="above"), give(1000, event_id="at", start=NOW + 9000))
+            await bench.tell(
+                give(1001, event_id="above"),
+                give(1000, event_id="at", **to_come),
+                give(1001, event_id="then", **to_come),
+            )
         )
-        assert (answers["above"].opt_in, answers["at"].opt_in) == (False, True)
+        assert {name: answer.opt_in for name, answer in answers.items()} == {"above": False, "at": True, "then": False}
         assert "policy denies every order" in answers["above"].why
         assert bench.line.orders() == []
         (denied,) = decisions(bench.statements())
