@@ -4,6 +4,7 @@
 keys. So keys are restricted to sets on which both orders agree; floats, text keys and tags do not exist here at all.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -40,20 +41,21 @@ _NO_TAGS: Final = dict.fromkeys(_KNOWN_TAGS, _refuse_tag)
 
 
 def encode(value: Value) -> bytes:
-    """The one encoding of `value`. Raises `CborError` (`cbor_not_permitted`) for floats, text keys and the like."""
-    _check(value)
-    return cbor2.dumps(value, canonical=True)
+    """The one encoding of `value`. Raises `CborError` (`cbor_not_permitted`) for floats, text keys and the like.
+
+    Keys are put in order here: `cbor2`'s own canonical mode takes five times as long.
+    """
+    return cbor2.dumps(_ordered(value))
 
 
 def decode(data: bytes, *, max_bytes: int = MAX_BYTES) -> Value:
     """The value whose one deterministic encoding is exactly `data`; anything else raises `CborError`.
 
-    Decoding alone lets trailing bytes, long integers and unsorted maps through, so the value is encoded again and
-    compared byte for byte: no weaker check is known to be safe.
+    Decoding alone lets trailing bytes, long integers and unsorted maps through, so the value is put in order, encoded
+    again and compared byte for byte: no weaker check is known to be safe.
     """
     value: Value = load(data, max_bytes=max_bytes)
-    _check(value)
-    if cbor2.dumps(value, canonical=True) != data:
+    if cbor2.dumps(_ordered(value)) != data:
         raise CborError("cbor_not_canonical", "The bytes are CBOR, but not in deterministic form; refuse the message.")
     return value
 
@@ -72,25 +74,33 @@ def load(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
         raise CborError("cbor_malformed", "The bytes are not CBOR; refuse the message.") from error
 
 
-def _check(value: Any) -> None:
+def _ordered(value: Any) -> Any:
+    """`value`, shown to be permitted, with the keys of its maps in order. Raises `CborError`."""
     # Exact types first: nearly all there is, and this runs several times over every message.
     kind = type(value)
     if kind in _PLAIN:
-        return
+        return value
     if isinstance(value, int):
         if not _LEAST <= value <= _MOST:
             raise CborError("cbor_not_permitted", "An integer lies outside 64 bits.")
-        return
+        return value
     if kind is dict or isinstance(value, Mapping):
         _check_keys(value)
-        value = value.values()
-    elif kind is not list and not isinstance(value, tuple | list):
-        if isinstance(value, bytes | str):
-            return
-        raise CborError("cbor_not_permitted", f"A {kind.__name__} may not stand in a sealed message.")
-    for item in value:
-        if type(item) not in _PLAIN:
-            _check(item)
+        return {key: item if type(item := value[key]) in _PLAIN else _ordered(item) for key in _in_order(value)}
+    if kind is list or isinstance(value, tuple | list):
+        return [item if type(item) in _PLAIN else _ordered(item) for item in value]
+    if isinstance(value, bytes | str):
+        return value
+    raise CborError("cbor_not_permitted", f"A {kind.__name__} may not stand in a sealed message.")
+
+
+def _in_order(keys: Mapping[Any, object]) -> list[Any]:
+    """Integer keys in the bytewise order of their encodings: from 0 upwards, then from -1 downwards."""
+    rising = sorted(keys)
+    if not rising or rising[0] >= 0:
+        return rising
+    first = bisect_left(rising, 0)
+    return rising[first:] + rising[:first][::-1]
 
 
 def _check_keys(value: Mapping[Any, object]) -> None:

@@ -50,7 +50,7 @@ def seal(signer: Signer, header: Mapping[int, cbor.Value], payload: bytes) -> by
     public = signer.public
     protected = cbor.encode({ALGORITHM: int(public.algorithm), KEY_ID: public.kid, **header})
     signature = signer.sign(_to_be_signed(protected, payload))
-    return cbor2.dumps(cbor2.CBORTag(_TAG, [protected, {}, payload, signature]), canonical=True)
+    return cbor2.dumps(cbor2.CBORTag(_TAG, [protected, {}, payload, signature]))
 
 
 def take_apart(data: bytes, *, max_bytes: int = MAX_BYTES) -> Envelope:
@@ -95,10 +95,10 @@ def _parts_of(data: bytes) -> tuple[bytes, bytes, bytes]:
         raise CoseError("unprotected_not_empty", "The unprotected header must be empty; refuse the message.")
     if not (isinstance(protected, bytes) and isinstance(payload, bytes) and isinstance(signature, bytes)):
         raise CoseError("cose_malformed", "A member of the COSE_Sign1 is not a byte string.")
-    if cbor2.dumps(cbor2.CBORTag(_TAG, [protected, {}, payload, signature]), canonical=True) != data:
+    if cbor2.dumps(cbor2.CBORTag(_TAG, [protected, {}, payload, signature])) != data:
         raise CoseError("cbor_not_canonical", "The COSE_Sign1 is not in deterministic form; refuse the message.")
     return protected, payload, signature
 
 
 def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
-    return cbor2.dumps([_CONTEXT, protected, b"", payload], canonical=True)
+    return cbor2.dumps([_CONTEXT, protected, b"", payload])

@@ -171,3 +171,18 @@ def test_any_bytes_are_read_in_their_one_form_or_refused(data: bytes) -> None:
     except cbor.CborError:
         return
     assert cbor2.dumps(value, canonical=True) == data
+
+
+@given(st.dictionaries(st.integers(-24, 23), st.integers(0, 5), min_size=2, max_size=8), st.randoms())
+def test_a_map_in_any_other_order_is_refused(value: dict[int, int], random: object) -> None:
+    """Section 4.2.1: keys stand in the bytewise order of their encodings, at whatever depth the map lies."""
+    shuffled = list(value.items())
+    random.shuffle(shuffled)
+    in_order = [key for key, _ in shuffled] == sorted(value, key=lambda key: (key < 0, abs(key)))
+    for data in (cbor2.dumps(dict(shuffled)), cbor2.dumps([{5: dict(shuffled)}])):
+        if in_order:
+            assert cbor2.dumps(cbor.decode(data), canonical=True) == data
+            continue
+        with pytest.raises(cbor.CborError) as caught:
+            cbor.decode(data)
+        assert caught.value.reason == "cbor_not_canonical"
