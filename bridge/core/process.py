@@ -35,6 +35,7 @@ from wattseal.certs.errors import PeerError, WattsealError, WorldError
 from wattseal.certs.statement_stream import open_stream
 from wattseal.certs.storage import StorageFullError
 
+_REOPEN_SECONDS: Final = 5.0
 _RECONNECT_SECONDS: Final = 0.5
 _LONGEST_WAIT_SECONDS: Final = 5.0
 _KEEP_SECONDS: Final = 60.0
@@ -51,12 +52,25 @@ async def running_core(
         tasks = [group.create_task(_gateway(box, estate, core)), group.create_task(_orders(core))]
         tasks += [group.create_task(_renewals(estate, core)), group.create_task(_housekeeping(estate, core))]
         for utility in estate.site.utilities if utilities is None else utilities:
-            tasks.append(group.create_task(UtilityLine(utility, core, estate, box.root).run()))
+            tasks.append(group.create_task(_utility(utility, box, estate, core)))
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
+
+
+async def _utility(utility: Utility, box: Box, estate: Estate, core: Core) -> None:
+    """Keeps a line to one utility. What ends it (a full disk, say) ends neither the others nor the core.
+
+    A line that broke is made anew from what is durable, so that its session never runs ahead of the journal.
+    """
+    while True:
+        try:
+            await UtilityLine(utility, core, estate, box.root).run()
+        except WattsealError as error:
+            _log.error("utility_line_ended", utility=utility.name, reason=error.reason, sentence=error.sentence)
+        await asyncio.sleep(_REOPEN_SECONDS)
 
 
 async def _gateway(box: Box, estate: Estate, core: Core) -> None:
@@ -97,7 +111,7 @@ async def _renewals(estate: Estate, core: Core) -> None:
 
 
 async def _housekeeping(estate: Estate, core: Core) -> None:
-    """Marks the time floor, forgets old samples, and takes the reserve back once there is room."""
+    """Marks the time floor, forgets old samples and events, and takes the reserve back once there is room."""
     while True:
         await asyncio.sleep(_KEEP_SECONDS)
         now = estate.clock.now()
@@ -107,7 +121,8 @@ async def _housekeeping(estate: Estate, core: Core) -> None:
             deed.write(partial(journal.keep_mark, name=TIME_FLOOR, value=now.unix))
             deed.write(partial(journal.prune_samples, before_ms=now.unix_ms - _SAMPLES_KEPT_MS))
         await _sheltered(core.record(deed))
-        await core.recover_storage()
+        await _sheltered(core.forget_old_events(now))
+        await _sheltered(core.recover_storage())
 
 
 async def _sheltered(work: Awaitable[object]) -> None:
