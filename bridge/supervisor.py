@@ -80,7 +80,10 @@ async def _keep(child: Child, stop: asyncio.Event, was_ready: Callable[[str, obj
     pause, loop = FIRST_PAUSE_SECONDS, asyncio.get_running_loop()
     while not stop.is_set():
         begun = loop.time()
-        process = await asyncio.create_subprocess_exec(*child.command(), stdout=asyncio.subprocess.PIPE)
+        # Its standard input stays open as long as we live: its end tells the child that we are gone.
+        process = await asyncio.create_subprocess_exec(
+            *child.command(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
         lived = await _live(child, process, stop, was_ready)
         if stop.is_set():
             return
