@@ -262,3 +262,22 @@ def test_results_phases_kinds_and_roles_are_documented() -> None:
     text = (ROOT / "docs" / "statements.md").read_text()
     words = [str(word) for enum in (Kind, Role, Phase, Result) for word in enum]
     assert [word for word in words if not re.search(rf"\b{word}\b", text)] == []
+
+
+def test_the_table_of_kinds_is_the_codes() -> None:
+    """Who signs what, and on what it must and may rest; the words of a cell may stand in the plural."""
+    from wattseal.certs.statement import PARENTS_OF, ROLE_OF, Kind
+
+    def kinds(cell: str) -> set[Kind]:
+        return {kind for kind in Kind if re.search(rf"\b{kind}(?:s|es)?\b", cell)}
+
+    text = (ROOT / "docs" / "statements.md").read_text()
+    listed = re.findall(r"^\| (\w+) \| ([\w ]+) \| ([^|]*) \| ([^|]*) \| [^|]* \|$", text, re.MULTILINE)
+    rows = {kind: cells for kind, *cells in listed if kind in set(Kind)}
+    assert set(rows) == set(Kind)
+    for kind in Kind:
+        signed_by, required, further = rows[kind]
+        assert signed_by == ("a root key" if kind is Kind.MANDATE else ROLE_OF[kind]), kind
+        needed, permitted = PARENTS_OF.get(kind, (frozenset(), frozenset()))
+        assert kinds(required) == needed, kind
+        assert kinds(required) | kinds(further) == permitted, kind
