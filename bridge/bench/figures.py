@@ -25,6 +25,7 @@ def figures(harvest: Harvest, parts: Mapping[str, float]) -> dict[str, object]:
     """Everything that a run found, in milliseconds where nothing else is said."""
     raw = [one.total for one in harvest.raw]
     ours = [one.total for one in harvest.ours]
+    kept = [one.kept for one in harvest.ours]
     theirs = harvest.waterfalls[-1].transactions if harvest.waterfalls else ()
     return {
         "versions": _versions(),
@@ -34,6 +35,7 @@ def figures(harvest: Harvest, parts: Mapping[str, float]) -> dict[str, object]:
         "modbus_transactions": {"raw": _counted(harvest.transactions), "ours": _counted(theirs)},
         "raw": {"p50_ms": _ms(percentile(raw, 50)), "p99_ms": _ms(percentile(raw, 99))},
         "ours": {"p50_ms": _ms(percentile(ours, 50)), "p99_ms": _ms(percentile(ours, 99))},
+        "ours_kept_twice": {"p50_ms": _ms(percentile(kept, 50)), "p99_ms": _ms(percentile(kept, 99))},
         "ratio_p50": round(percentile(ours, 50) / percentile(raw, 50), 2),
         "ratio_p99": round(percentile(ours, 99) / percentile(raw, 99), 2),
         "aim_ratio_p50": AIM,
@@ -60,8 +62,8 @@ def text_of(found: Mapping[str, Any]) -> str:
         f" transactions per event: raw {_told(counts['raw'])}; ours {_told(counts['ours'])}\n"
     )
     table = Table("path", "p50 ms", "p99 ms", box=box.SIMPLE)
-    for name in ("raw", "ours"):
-        table.add_row(name, f"{found[name]['p50_ms']:.3f}", f"{found[name]['p99_ms']:.3f}")
+    for name, key in (("raw", "raw"), ("ours", "ours"), ("ours, until the core's copy is durable", "ours_kept_twice")):
+        table.add_row(name, f"{found[key]['p50_ms']:.3f}", f"{found[key]['p99_ms']:.3f}")
     table.add_row("ratio", f"{found['ratio_p50']:.2f}", f"{found['ratio_p99']:.2f}")
     console.print(table)
     for name in ("raw", "ours"):

@@ -1,7 +1,9 @@
 """Our side of the measurement: the core in this process, driven by the real VEN loop, the gateway in its own.
 
-A measurement begins when the VEN has a utility's bytes in its hands and ends when the core holds, durably, the sealed
-receipt that says `applied`. Waiting for a poll is left out: the loop's clock is pushed on so that polls are always due.
+A measurement begins when the VEN has a utility's bytes in its hands and ends when the sealed receipt that says
+`applied` is durable at the gateway, and has been checked and taken in by the core. (That the core's own copy becomes
+durable too is told beside it: nobody waits for that.) Waiting for a poll is left out: the loop's clock is pushed on, so
+that polls are always due.
 """
 
 import asyncio
@@ -41,8 +43,13 @@ class Passage:
 
     @property
     def total(self) -> int:
-        """Nanoseconds from the utility's bytes to the durable receipt."""
+        """Nanoseconds from the utility's bytes to the receipt, durable at the gateway and heard by the core."""
         return self.at["heard"] - self.at["handed"]
+
+    @property
+    def kept(self) -> int:
+        """The same until the core's own copy is durable too."""
+        return self.at["kept"] - self.at["handed"]
 
 
 class _PushedClock:
@@ -69,6 +76,7 @@ class Ours:
         self._at: dict[str, int] = {}
         self._command = b""
         self._applied = asyncio.Event()
+        self._receipt_digest = b""
         self._told = asyncio.Event()
         self._hailed = False
         self._failure = ""
@@ -109,8 +117,13 @@ class Ours:
             case {"bundle": Bundle(commands=[command])}:
                 self._at.setdefault(what, at)
                 self._command = command.digest
-            case {"statement": Statement() as said} if what == Kind.RECEIPT:
-                self._receipt(said, at)
+            case {"statements": [*heard]}:
+                for said in heard:
+                    if isinstance(said, Statement) and said.header.kind is Kind.RECEIPT:
+                        self._receipt(said, at)
+            case {"statement": Statement() as said} if said.digest == self._receipt_digest:
+                self._at["kept"] = at
+                self._applied.set()
             case _:
                 self._at.setdefault(what, at)
 
@@ -127,7 +140,7 @@ class Ours:
             return
         self._failure = "" if receipt.result is Result.APPLIED else f"{receipt.result} ({receipt.reason})"
         self._at["heard"] = at
-        self._applied.set()
+        self._receipt_digest = said.digest
 
     def read(self) -> None:
         """The session has read the message."""

@@ -4,9 +4,10 @@
     hear   a statement of the gateway  -> ledger, journal, and where it matters another look
     look   the clock, or a change      -> the orders that are due
 
-Each is decided in memory, committed in one go, and only then sent: what has left the process is durable. A commit that
-finds the disk full takes the memory back to the journal, frees the reserve and goes on with `storage_low`, under which
-policy lets no order raise power.
+Each is decided in memory, committed in one go, and only then acted on: a command, a renewal or an answer leaves the
+process when it, and all that it rests on, is durable. (What a command rests on may go ahead of it to the gate's memory;
+alone it moves nothing.) A commit that finds the disk full takes the memory back to the journal, frees the reserve and
+goes on with `storage_low`, under which policy lets no order raise power.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ from wattseal.certs.clock import ClockQuality, Instant, TrustedClock
 from wattseal.certs.errors import PeerError, WorldError
 from wattseal.certs.manifest import Manifest
 from wattseal.certs.policy import Policy
-from wattseal.certs.statement import Statement
+from wattseal.certs.statement import Kind, Statement
 from wattseal.certs.storage import StorageFullError, Store
 from wattseal.drivers.commands import NONCE_BYTES, Hail, Renewal
 
@@ -70,8 +71,9 @@ class Core:
     """See the module's text. All methods run on one event loop; `_writer` keeps memory and journal in step.
 
     `watch` is told each station as it is passed, with its moment `at` in monotonic nanoseconds: `arrived`, `taken`
-    (ingress and intents sealed), `consented`, `sealed` (planned, decided, sealed), `committed`, `bundle` (sent), and
-    each statement of the gateway by its kind, once it is durable here. It must be quick, and may raise nothing.
+    (ingress and intents sealed), `consented`, `sealed` (planned, decided, sealed), `committed`, `bundle` (sent),
+    `heard` (statements of the gateway, checked and taken in), and each of these by its kind, once it is durable here
+    too. It must be quick, and may raise nothing.
     """
 
     def __init__(self, estate: Estate, watch: Callable[[str, dict[str, object]], None] | None = None) -> None:
@@ -247,8 +249,10 @@ class Core:
                 consequences.append(homeward.hear(said, self._nonce, self._memory, deed))
                 if consequences[-1].heard is Heard.SKIPPED:
                     break  # those behind it skip as well
+            heard = admitted[: len(consequences)]
+            self._tell("heard", statements=heard)
             await self._commit(deed)
-        for said in admitted[: len(consequences)]:
+        for said in heard:
             self._tell(str(said.header.kind), statement=said)
         for consequence in dict.fromkeys(consequences):
             await self._follow(consequence, now)
@@ -299,11 +303,16 @@ class Core:
             self._memory.wanted_afresh.add(device)
 
     async def _carry_out(self, deed: Deed, now: Instant) -> None:
-        """Plans, commits `deed` with all that follows, and sends the commands."""
+        """Plans, commits `deed` with all that follows, and sends the commands.
+
+        What the commands rest on moves nothing; it goes ahead, so that the gate checks it while the disk is at work.
+        """
         estate = self._estate
         afresh = set(self._memory.wanted_afresh)
         bundle = outbound.dispatch(self._memory, estate.site, estate.policy, estate.scribe, now, deed)
         self._tell("sealed", bundle=bundle)
+        if bundle is not None:
+            await self._send([said for said in deed.statements if said.header.kind is not Kind.COMMAND])
         try:
             await self._commit(deed)
         except StorageFullError:
@@ -315,7 +324,7 @@ class Core:
         for turn in bundle.run.turns:
             if not turn.decision.allowed:
                 _log.warning("order_denied", device=turn.desired.device, policies=turn.decision.policy_ids)
-        await self._send(deed.statements)
+        await self._send(bundle.commands)
         self._tell("bundle", bundle=bundle)
 
     async def _commit_or_again(self, deed: Deed) -> None:
@@ -353,7 +362,7 @@ class Core:
         self.changed.set()
 
     async def _send(self, statements: Sequence[Statement]) -> None:
-        """Sends what is durable. A broken line is no error here: the next hello finds what it did not get."""
+        """Sends. A broken line is no error here: the next hello finds what it did not get."""
         if self._line is None or not statements:
             return
         try:

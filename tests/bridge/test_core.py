@@ -81,19 +81,23 @@ async def test_one_event_goes_out_sealed_and_in_order(bench):
     assert (order_of(command).not_before, order_of(command).hold_seconds) == (NOW, 3600)
 
 
-async def test_what_was_sent_is_durable_first(bench):
-    """The line sees a statement only after the ledger holds it."""
+async def test_a_command_is_sent_only_when_all_it_rests_on_is_durable(bench):
+    """The line sees a command only after the ledger holds it and its ancestors."""
     held = []
 
     class Careful:
         async def send(self, statements):
             known = {said.digest for said in bench.statements()}
-            held.append({said.digest for said in statements} <= known)
+            if any(said.header.kind is Kind.COMMAND for said in statements):
+                held.append({said.digest for said in (*ahead, *statements)} <= known)
+            ahead.extend(statements)
 
+    ahead = []
     bench.core._line = Careful()
     bench.core._memory.gateway.epoch = EPOCH
     await bench.tell(give())
     assert held == [True]
+    assert len(ahead) == 5
 
 
 async def test_an_event_to_come_waits_for_its_time(bench):
@@ -752,3 +756,20 @@ async def test_statements_that_come_together_are_one_commit(bench):
     assert bench.core.memory.gateway.held == held + 2
     assert bench.core.memory.live["battery"].standing is Standing.REFUSED
     assert [said.digest for said in bench.statements()[-2:]] == [first.digest, second.digest]
+
+
+async def test_no_command_leaves_before_its_commit_and_what_it_rests_on_goes_ahead(bench):
+    """The gate checks the parents while the disk is at work; alone they move nothing."""
+    await bench.connect()
+    before = []
+    commit = bench.estate.store.commit
+
+    async def watched(work):
+        before.append([said.header.kind for said in bench.line.sent])
+        return await commit(work)
+
+    bench.estate.store.commit = watched
+    await bench.tell(give())
+    rest = [Kind.INGRESS, Kind.INTENT, Kind.FACTS, Kind.DECISION]
+    assert before == [[Kind.HAIL, *rest]]
+    assert [said.header.kind for said in bench.line.sent] == [Kind.HAIL, *rest, Kind.COMMAND]
