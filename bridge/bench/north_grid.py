@@ -1,6 +1,7 @@
 """The bench's utility: our own VTN session without sockets. It makes the messages, and answers what the VEN posts.
 
 A poll waits until the bench hands a message out; the moment at which the VEN gets it is the beginning of a measurement.
+What the VEN posts while one is under way waits for its end: a real utility works on a machine of its own.
 """
 
 import asyncio
@@ -29,6 +30,8 @@ class NorthGrid:
         self._event = ""
         self._next: asyncio.Queue[bytes] = asyncio.Queue(1)
         self.polled = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._poll = b""
         self.handed_at = 0
         self.answered_at = 0
@@ -42,9 +45,11 @@ class NorthGrid:
             self.polled.set()
             raw = await self._next.get()
             self.polled.clear()
+            self._quiet.clear()
             self.handed_at = monotonic_ns()
             return raw
         self.answered_at = monotonic_ns()
+        await self._quiet.wait()
         return self._vtn.received(now, None, service, body).body
 
     def message(self, watts: int) -> bytes:
@@ -71,3 +76,7 @@ class NorthGrid:
     def hand_out(self, raw: bytes) -> None:
         """Answers the poll that waits."""
         self._next.put_nowait(raw)
+
+    def go_on(self) -> None:
+        """The measurement is over."""
+        self._quiet.set()

@@ -92,6 +92,8 @@ class Ours:
             await asyncio.wait_for(self._applied.wait(), _PATIENCE_SECONDS)
         except TimeoutError as error:
             raise WorldError("bench_event_failed", "No receipt came for an event; nothing was measured.") from error
+        finally:
+            self.grid.go_on()
         if self._failure:
             raise WorldError("bench_event_failed", f"The receipt says {self._failure}, not applied.")
         return Passage({**self._at, "handed": self.grid.handed_at}, self._command)
