@@ -256,7 +256,8 @@ class _Line:
     """One TCP connection: watches each frame that pymodbus sends and receives, and fails the pending request itself.
 
     pymodbus gives the whole unconsumed buffer to `trace_packet` on each arrival. A fault is set on the future that the
-    pending request awaits, because pymodbus would wait for its timeout instead.
+    pending request awaits, because pymodbus would wait for its timeout instead; an answer that passed is set there too,
+    as a PDU without registers, because pymodbus would take it apart a second time, register by register.
     """
 
     def __init__(self, settings: LinkSettings, down: asyncio.Event) -> None:
@@ -310,7 +311,10 @@ class _Line:
         self._waiting = False
         self._in_step = length == len(data)
         self.answer = self.received[:length]
-        return self.answer
+        pending = self.client.ctx.response_future
+        if not pending.done():
+            pending.set_result(ModbusPDU(self.request[6], int.from_bytes(self.request[:2], "big")))
+        return b""
 
     def _trace_connect(self, connected: bool) -> None:
         if connected or self._closed:
