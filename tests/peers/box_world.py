@@ -18,14 +18,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wattseal.bridge.core.core import Core
+from wattseal.bridge.core.core import Estate as CoreEstate
 from wattseal.bridge.core.local_api import ask
+from wattseal.bridge.core.opening import open_estate as open_core
+from wattseal.bridge.core.process import running_core
 from wattseal.bridge.making import make_box, sign_manifest
 from wattseal.certs import cose, ledger, statement
 from wattseal.certs.box import Box
+from wattseal.certs.clock import TimeSource
 from wattseal.certs.errors import MisuseError
 from wattseal.certs.statement import Kind, Statement
 from wattseal.drivers.commands import Command, Order
 from wattseal.drivers.gateway import rows
+from wattseal.drivers.gateway.opening import Estate as GatewayEstate
+from wattseal.drivers.gateway.opening import open_estate as open_gateway
+from wattseal.drivers.gateway.process import Gateway
 from wattseal.drivers.gateway.rows import StepState
 from wattseal.drivers.simulators.control import ControlClient
 from wattseal.drivers.testimony import Gap, Phase, Reading, Receipt
@@ -507,3 +515,83 @@ def _unix(text: str) -> float:
     from datetime import datetime
 
     return datetime.fromisoformat(text).timestamp()
+
+
+# ---- a box in this process, where clock and disk are ours to spoil -----------------------------------------------
+
+
+class SteppedTime:
+    """The machine's clocks, and a step in the wall clock that a test may change at any time."""
+
+    def __init__(self, step_seconds: float = 0.0) -> None:
+        self.step_seconds = step_seconds
+
+    def wall(self) -> float:
+        return time.time() + self.step_seconds
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@dataclass
+class Parts:
+    """Core and gateway as running objects."""
+
+    core: Core
+    gateway: Gateway
+    core_estate: CoreEstate
+    gateway_estate: GatewayEstate
+
+
+@asynccontextmanager
+async def parts(
+    box: Box,
+    source: TimeSource,
+    *,
+    core_pages: int | None = None,
+    gateway_pages: int | None = None,
+    gateway_reserve: int = 1 << 18,
+) -> AsyncIterator[Parts]:
+    """Core and gateway in this process, with the socket between them and all tasks of both."""
+    gateway_estate = open_gateway(box.root, None, source, reserve_bytes=gateway_reserve, max_pages=gateway_pages)
+    stopped, ready = asyncio.Event(), asyncio.Event()
+    gateway = Gateway(gateway_estate)
+    running = asyncio.create_task(gateway.run(lambda _path: ready.set(), stopped))
+    try:
+        await asyncio.wait_for(ready.wait(), 10)
+        core_estate = open_core(box, source, max_pages=core_pages)
+        try:
+            core = Core(core_estate)
+            async with running_core(box, core_estate, core):
+                yield Parts(core, gateway, core_estate, gateway_estate)
+        finally:
+            core_estate.store.close()
+    finally:
+        stopped.set()
+        await asyncio.wait_for(running, 10)
+        gateway_estate.store.close()
+
+
+class OtherTenant:
+    """Somebody else on the same disk: takes room in a database until nothing is left, and gives it back."""
+
+    def __init__(self, path: Path, pages: int) -> None:
+        self._path = path
+        self._pages = pages
+
+    def fill(self) -> None:
+        """Takes every page up to the cap."""
+        with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as db:
+            db.execute("CREATE TABLE IF NOT EXISTS other_tenant(stuff BLOB)")
+            (count,) = db.execute("PRAGMA page_count").fetchone()
+            (free,) = db.execute("PRAGMA freelist_count").fetchone()
+            left = max(0, self._pages - count) + free
+            if left > 2:
+                db.execute("INSERT INTO other_tenant VALUES(zeroblob(?))", ((left - 2) * 4086,))
+            db.commit()
+
+    def leave(self) -> None:
+        """Gives all of it back."""
+        with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as db:
+            db.execute("DELETE FROM other_tenant")
+            db.commit()
