@@ -154,9 +154,8 @@ def _intent(said: Statement, record: Record) -> tuple[bytes | None, str]:
     utility = site.utility(body.utility)
     if utility is None:
         raise ReplayError("utility_missing", f"The site file does not name the utility {body.utility}.")
-    context = TranslationContext(
-        utility.name, body.addressee, utility.market_contexts, utility.resources, {}, accept_test_events=True
-    )
+    named = (utility.market_contexts, utility.resources, utility.groups)
+    context = TranslationContext(utility.name, body.addressee, *named, accept_test_events=True)
     before = () if previous is None else (GridEvent.decode(previous.body)[0],)
     raw = record.content(ingress.header.contents[0])
     found = intents_of(raw, context, {one.origin.key: one for one in before})

@@ -6,7 +6,7 @@ nowhere else on this side of the deck.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -38,7 +38,8 @@ class Rows:
 
 def offers_for(utility: Utility) -> tuple[ReportOffer, ...]:
     """The telemetry that the site offers this utility: demand, usage and status of each of its resources."""
-    return telemetry_offers(tuple(utility.resources))
+    offers = telemetry_offers(tuple(utility.resources))
+    return tuple(replace(offer, min_period_seconds=utility.report_seconds) for offer in offers)
 
 
 def rows_for(wanted: ReportWanted, utility: Utility, samples_of: SamplesOf) -> Rows:

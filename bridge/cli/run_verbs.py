@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 
 import typer
 
@@ -18,13 +19,17 @@ def add_to(app: typer.Typer) -> None:
 
 def run(directory: Directory, json_out: Json = False) -> None:
     """Run the bridge: the gateway and the core, each a process of its own. SIGTERM ends it."""
+    from wattseal.bridge.core.opening import require_fit
     from wattseal.bridge.supervisor import children_of, stop_on_signals, supervise
+    from wattseal.certs.box import Box
 
     def ready(listens: object) -> None:
         if json_out:
             put({"ready": True, "listen": listens})
         else:
             tell(f"Running; {listens}. `wattseal status {directory}` tells what is in force.")
+
+    require_fit(Box(directory), int(time.time()))
 
     async def main() -> None:
         await supervise(children_of(directory), stop_on_signals(), ready)

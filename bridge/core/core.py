@@ -311,10 +311,9 @@ class Core:
         afresh = set(self._memory.wanted_afresh)
         bundle = outbound.dispatch(self._memory, estate.site, estate.policy, estate.scribe, now, deed)
         self._tell("sealed", bundle=bundle)
-        if bundle is not None:
-            await self._send([said for said in deed.statements if said.header.kind is not Kind.COMMAND])
+        ahead = () if bundle is None else [said for said in deed.statements if said.header.kind is not Kind.COMMAND]
         try:
-            await self._commit(deed)
+            await asyncio.gather(self._commit(deed), self._send(ahead))  # in this order: the disk begins first
         except StorageFullError:
             self._memory.wanted_afresh |= afresh
             raise
@@ -358,6 +357,7 @@ class Core:
         self._memory.gateway.epoch = gateway.epoch
         self._memory.gateway.sequence = gateway.sequence
         self._memory.storage_low = True
+        self._asked_from = (self._memory.gateway.held, 0)  # a hail that did not fit was not sent: ask again
         await self._estate.store.release_reserve()
         self.changed.set()
 

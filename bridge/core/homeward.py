@@ -35,9 +35,19 @@ _PASSING: Final = frozenset(
         "expired",
         "clock_untrusted",
         "storage_full",
-        "envelope_ramp",
         "envelope_dwell",
         "envelope_cycles",
+    }
+)
+# Rules that clamped what was asked, and may let more through later: the order is given again, ever more rarely.
+_REVISITED: Final = frozenset(
+    {
+        "envelope_ramp",
+        "envelope_soc_floor",
+        "envelope_soc_ceiling",
+        "envelope_soc_unknown",
+        "envelope_site_inject",
+        "envelope_site_absorb",
     }
 )
 _GOOD: Final = "good"
@@ -138,6 +148,8 @@ def _receipt(receipt: Receipt, commands: Sequence[bytes], memory: Memory, deed: 
         case Result.UNKNOWN:
             memory.wanted_afresh.add(device)
             return Consequence(Heard.LOOK, device)
+        case Result.CLAMPED if receipt.phase is Phase.COMMAND and receipt.reason in _REVISITED:
+            return Consequence(Heard.RETRY, device)
         case Result.UNREACHABLE | Result.MISMATCH if receipt.phase is not Phase.REVERT:
             return Consequence(Heard.RETRY, device)
         case _:

@@ -27,9 +27,7 @@ def open_estate(box: Box, source: TimeSource, *, max_pages: int | None = None) -
     The manifest is judged at its own time of issue when the clock cannot be trusted: a box that wakes in 1970 must
     still be able to release its devices.
     """
-    site = read_site(box.read(box.site_file), str(box.site_file))
-    box.require_owner_gone(lab=site.lab)
-    manifest = _manifest(box, site, int(source.wall()))
+    site, manifest = require_fit(box, int(source.wall()))
     sections = Sections.decode(manifest.sections)
     policy = Policy(box.read(box.policy_file), policy_entities(sections.enrolments, sections.inventory))
     if policy.digest != manifest.policy_digest:
@@ -40,6 +38,13 @@ def open_estate(box: Box, source: TimeSource, *, max_pages: int | None = None) -
     floor = max(store.read_now(journal.recall).marks.get(TIME_FLOOR, 0), manifest.statement.header.issued_at)
     scribe = Scribe(site.name, manifest.gateway, {role: box.signer(role) for role in _CORE_ROLES})
     return Estate(site, manifest, policy, scribe, store, TrustedClock(source, floor))
+
+
+def require_fit(box: Box, now: int) -> tuple[Site, Manifest]:
+    """The site file and the signed manifest, found to agree, with the owner's keys gone. Before anything is started."""
+    site = read_site(box.read(box.site_file), str(box.site_file))
+    box.require_owner_gone(lab=site.lab)
+    return site, _manifest(box, site, now)
 
 
 def _manifest(box: Box, site: Site, now: int) -> Manifest:

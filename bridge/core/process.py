@@ -166,7 +166,14 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--parent-pid", type=int, default=None)
     asked = parser.parse_args()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     try:
         asyncio.run(serve(Box(asked.directory), json_out=asked.json, parent=asked.parent_pid))
     except WattsealError as error:

@@ -207,6 +207,7 @@ def _config(utility: Utility) -> VenConfig:
         poll_max_seconds=float(utility.poll_seconds_most),
         market_contexts=utility.market_contexts,
         resources=utility.resources,
+        groups=utility.groups,
         offers=telemetry.offers_for(utility),
     )
 

@@ -60,6 +60,7 @@ class Utility:
     tls: UtilityTls | None
     market_contexts: Mapping[str, MarketContext]
     resources: Mapping[str, str]
+    groups: Mapping[str, tuple[str, ...]]
     operations: tuple[Operation, ...]
     ceiling_watts: int
     report_seconds: int
@@ -83,14 +84,15 @@ class Site:
         return next((device for device in self.devices if device.name == name), None)
 
     def devices_of(self, utility: str) -> tuple[str, ...]:
-        """The devices for which a utility is enrolled: those that its resources name, or all where it names none.
+        """The devices for which a utility is enrolled: those that its resources and groups name.
 
-        None at all for a utility that the file does not know.
+        All where it names none; none at all for a utility that the file does not know.
         """
         known = self.utility(utility)
         if known is None:
             return ()
-        return tuple(dict.fromkeys(known.resources.values())) or tuple(device.name for device in self.devices)
+        named = [*known.resources.values(), *(device for group in known.groups.values() for device in group)]
+        return tuple(dict.fromkeys(named)) or tuple(device.name for device in self.devices)
 
     def utility(self, name: str) -> Utility | None:
         """The utility of that name."""

@@ -142,17 +142,18 @@ def _utility(table: Table, devices: list[str]) -> Utility:
     _unique(table, "market_context", [uri for uri, _ in listed if uri])
     contexts = dict(listed)
     resources = _resources(table, devices)
+    groups = _groups(table, devices)
     operations = tuple(
         _ORDERABLE[item]
         for item in table.texts("operations", f"Choose among {', '.join(_ORDERABLE)}.")
         if _orderable(table, item)
     )
     ceiling = table.whole("ceiling_watts", "The highest power it may order, in watts.", 0, _MOST_WATTS)
-    report = table.whole("report_seconds", "How finely telemetry is offered, 1 to 3600.", 1, 3600, 60)
+    report = table.whole("report_seconds", "The finest granularity of telemetry on offer, 1 to 3600.", 1, 3600, 1)
     table.close()
     return Utility(
-        name, dialect, url, ven_name, ven_id, least, most, insecure, tls, contexts, resources, operations, ceiling,
-        report,
+        name, dialect, url, ven_name, ven_id, least, most, insecure, tls, contexts, resources, groups, operations,
+        ceiling, report,
     )  # fmt: skip
 
 
@@ -174,6 +175,17 @@ def _resources(table: Table, devices: list[str]) -> Mapping[str, str]:
             found[resource] = device
         else:
             named.wrong(resource, f"names the device {device!r}", f"Choose among {', '.join(devices) or '(none)'}.")
+    return found
+
+
+def _groups(table: Table, devices: list[str]) -> Mapping[str, tuple[str, ...]]:
+    named = table.table("groups", "Map each groupID to a list of devices.", required=False)
+    found: dict[str, tuple[str, ...]] = {}
+    for group, members in named.pairs().items():
+        if isinstance(members, list) and members and all(member in devices for member in members):
+            found[group] = tuple(str(member) for member in members)
+        else:
+            named.wrong(group, f"is {members!r}", f"List devices among {', '.join(devices) or '(none)'}.")
     return found
 
 

@@ -353,7 +353,9 @@ async def test_nothing_to_renew_is_a_hail(bench):
     ("result", "reason", "phase", "standing", "now", "after_retry"),
     [
         (Result.APPLIED, "-", Phase.COMMAND, Standing.COMMANDED, 0, 0),
-        (Result.CLAMPED, "-", Phase.COMMAND, Standing.COMMANDED, 0, 0),
+        (Result.CLAMPED, "device_rating", Phase.COMMAND, Standing.COMMANDED, 0, 0),
+        (Result.CLAMPED, "envelope_ramp", Phase.COMMAND, Standing.COMMANDED, 0, 1),
+        (Result.CLAMPED, "envelope_soc_floor", Phase.COMMAND, Standing.COMMANDED, 0, 1),
         (Result.REVERTED, "lease_over", Phase.REVERT, Standing.OVER, 1, 0),
         (Result.REFUSED, "envelope_forbidden", Phase.COMMAND, Standing.REFUSED, 0, 0),
         (Result.REFUSED, "device_unavailable", Phase.COMMAND, Standing.REFUSED, 0, 1),
