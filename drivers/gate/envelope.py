@@ -18,6 +18,10 @@ with the order before, which may be the worse one.)
 
 What was accepted and is not carried out yet counts as done at this moment.
 
+What was allowed once is *outgrown* when it would not be allowed as it is any longer (the battery ran empty). The
+gateway looks after every picture of a device, ends an outgrown command at once and goes to its revert-to, as far as the
+envelope permits that. The same order given again is then clamped like any other, so nothing swings to and fro.
+
 Site: each direction is summed by itself over the live powers that were ordered. What one device absorbs earns no room
 to inject for another: it may end at any time, and its end must never be held up.
 """
@@ -93,13 +97,25 @@ def judge(ask: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], mon
 def outgrown(allowed: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], monotonic: float) -> Rule | None:
     """The rule that no longer permits what was allowed once, if the device lives under it still; None: it may stay.
 
-    The battery may have run empty meanwhile. A device that cannot be reached just now has outgrown nothing.
+    The battery may have run empty meanwhile; or a command of an earlier run meets a narrower envelope. A device that
+    cannot be reached just now has outgrown nothing.
     """
     facts = local.get(allowed.device)
     if facts is None or facts.commanded != (allowed.operation, allowed.watts):
         return None
     ruling = judge(allowed, envelope, local, monotonic)
-    return ruling.rule if ruling.watts is not None and ruling.watts != allowed.watts else None
+    return ruling.rule if ruling.watts != allowed.watts and ruling.rule is not Rule.UNAVAILABLE else None
+
+
+def way_back(
+    device: str, revert_to: tuple[Operation, int], envelope: SiteEnvelope, local: Mapping[str, LocalFacts]
+) -> tuple[Operation, int]:
+    """Where the device goes when its command is over: `revert_to` as far as it is permitted now, else its default."""
+    operation, watts = revert_to
+    bounds, facts = envelope.device(device), local.get(device)
+    if operation is Operation.RELEASE or bounds is None or facts is None or operation in bounds.forbidden:
+        return Operation.RELEASE, 0
+    return operation, _how_far(Ask(device, operation, watts), bounds, envelope, facts, local)[0]
 
 
 def toward_safe_side(operation: Operation, watts: int, facts: LocalFacts) -> bool:

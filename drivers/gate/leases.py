@@ -90,7 +90,7 @@ NEXT: Final[Mapping[tuple[Standing, Turn], Standing]] = {
 
 
 class Ending(StrEnum):
-    """Why a command is over; written into receipts."""
+    """Why a command is over; written into receipts. (The envelope's rules are reasons too: see `LeaseTable.end`.)"""
 
     WINDOW_OVER = "window_over"
     LEASE_OVER = "lease_over"
@@ -113,7 +113,7 @@ class Revert:
 
     device: str
     command: bytes
-    reason: Ending
+    reason: StrEnum
     attempt: int
 
 
@@ -138,7 +138,7 @@ class Lease:
     interval_seconds: float | None = None
     fed_at: float = 0.0
     beat_at: float = 0.0
-    reason: Ending = Ending.LEASE_OVER
+    reason: StrEnum = Ending.LEASE_OVER
     attempt: int = 0
     retry_at: float = 0.0
 
@@ -225,8 +225,8 @@ class LeaseTable:
             if self._change(device, command, Turn.RENEW, lease_until=now + lease_seconds)
         )
 
-    def end(self, device: str, command: bytes, now: float, reason: Ending) -> None:
-        """Bring the device to the command's revert-to, from now on."""
+    def end(self, device: str, command: bytes, now: float, reason: StrEnum) -> None:
+        """Bring the device to the command's revert-to, from now on. `reason`: an `Ending`, or who else ends it."""
         self._change(device, command, Turn.TIME_OVER, reason=reason, retry_at=now)
 
     def revert_failed(self, device: str, command: bytes, now: float) -> None:

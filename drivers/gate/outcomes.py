@@ -72,7 +72,7 @@ class Renewed:
     """Each command named (by digest; accepted in this epoch, in the order they were named) lives on.
 
     `consumes` is the sequence number to persist. `dropped`: accepted once, but no longer inside the envelope, each with
-    the rule; their leases run out.
+    the rule; the gateway ends them.
     """
 
     statement: Statement

@@ -4,6 +4,7 @@ One executor serves one device and does one thing at a time; what is due, and wh
 raises for what a device or a link does wrong: the receipt tells it, and the lease decides what follows.
 
     a command that the device confirms is fed; one that may be in force unconfirmed is not, and runs out
+    a command that the envelope no longer permits, by the latest picture of its device, is over at once
     a revert is tried until the device shows it: from the second try on, and always after a restart, it is first read
       whether the device went there by itself; each try has frames of its own in the journal
     heartbeats are the only frames that are not journalled one by one: they repeat what the journal holds for the live
@@ -11,7 +12,7 @@ raises for what a device or a link does wrong: the receipt tells it, and the lea
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +22,9 @@ from wattseal.certs.clock import TrustedClock
 from wattseal.certs.statement import Statement
 from wattseal.drivers.commands import Operation, Order
 from wattseal.drivers.device import DeviceState, PlannedWrites, Scope, UnsupportedError, Wish
+from wattseal.drivers.gate.envelope import Ask, outgrown, way_back
 from wattseal.drivers.gate.leases import Ending, Heartbeat, LeaseTable, Revert, Standing, feeding_interval
+from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.gateway.attempt import Attempt
 from wattseal.drivers.gateway.hand import LONGEST_TIMER_SECONDS, Aim, Hand, TooLateError
 from wattseal.drivers.gateway.history import History
@@ -29,6 +32,7 @@ from wattseal.drivers.gateway.receipts import Live, Page
 from wattseal.drivers.gateway.rows import CommandState
 from wattseal.drivers.gateway.station import FAULTS, Station
 from wattseal.drivers.gateway.store import GatewayStore
+from wattseal.drivers.manifest_sections import SiteEnvelope
 from wattseal.drivers.testimony import Phase, Result
 
 _log: Final = structlog.get_logger("gateway.executor")
@@ -44,12 +48,17 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all executors share. `announce` is told what was sealed and is durable."""
+    """What all executors share. `announce` is told what was sealed and is durable.
+
+    `local`: what is known of every device at a monotonic time, for the site's own limits.
+    """
 
     store: GatewayStore
     leases: LeaseTable
     clock: TrustedClock
     announce: Callable[[Sequence[Statement]], None]
+    envelope: SiteEnvelope
+    local: Callable[[float], Mapping[str, LocalFacts]]
 
 
 class Executor:
@@ -60,6 +69,8 @@ class Executor:
         self._leases = bench.leases
         self._clock = bench.clock
         self._announce = bench.announce
+        self._envelope = bench.envelope
+        self._local = bench.local
         self._station = station
         self._history = history
         self._device = station.row.device
@@ -126,7 +137,8 @@ class Executor:
             self._leases.drop(self._device, due.command)
             return
         live.effect_at = None
-        operation, watts = _revert_to(live.order)
+        back = _revert_to(live.order)
+        operation, watts = way_back(self._device, back, self._envelope, self._local(self._now()))
         attempt = await self._hand.attempt(
             Aim(
                 live.digest,
@@ -165,10 +177,11 @@ class Executor:
             return
         page = self._page()
         try:
-            after = await self._station.read(Scope.CONTROL)
+            after = await self._station.read(Scope.FULL)
         except FAULTS as fault:
             page.observed(live, Phase.EFFECT, Result.UNREACHABLE, fault.reason)
         else:
+            self._history.measured(after)
             verdict = self._station.device.verify(live.planned, None, after, settled=True)
             clamped = live.planned.clamped_watts != live.order.watts
             result = Result.MISMATCH
@@ -195,6 +208,17 @@ class Executor:
         page.observed(live, Phase.LEASE, Result.MISMATCH, verdict.reason, state)
         await self._state(page)
 
+    def end_outgrown(self) -> None:
+        """End the live command if the envelope no longer permits it, by what is known of the devices now."""
+        live, lease, now = self.live, self._leases.lease(self._device), self._now()
+        if live is None or lease is None or lease.command != live.digest or lease.standing is Standing.ENDING:
+            return
+        ask = Ask(self._device, live.order.operation, live.watts, _revert_to(live.order))
+        rule = outgrown(ask, self._envelope, self._local(now), now)
+        if rule is not None:
+            _log.warning("command_outgrown", device=self._device, reason=str(rule))
+            self._leases.end(self._device, live.digest, now, rule)
+
     async def restart(self, live: Live, older: Sequence[Live], grace_seconds: float) -> None:
         """After a restart: state what the device shows, and let the command run out unfed."""
         live.restored = True
@@ -208,7 +232,7 @@ class Executor:
         observed: DeviceState | None = None
         reason = "gateway_restarted"
         try:
-            observed = await self._station.read(Scope.CONTROL)
+            observed = await self._station.read(Scope.FULL)  # the envelope asks for the state of charge at once
             self._history.measured(observed)
         except FAULTS as fault:
             reason = fault.reason

@@ -13,7 +13,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from wattseal.certs.statement_stream import StatementStream, StreamError, Stream
 from wattseal.certs.storage import StorageError
 from wattseal.drivers.commands import Command, Order
 from wattseal.drivers.gate.leases import LeaseTable
+from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.gateway.attester import Attester
 from wattseal.drivers.gateway.executor import Bench
 from wattseal.drivers.gateway.opening import Estate
@@ -35,11 +36,12 @@ from wattseal.drivers.gateway.outlet import Outlet
 from wattseal.drivers.gateway.receipts import Live
 from wattseal.drivers.gateway.reception import Reception
 from wattseal.drivers.gateway.rows import CommandRow
-from wattseal.drivers.gateway.worker import RESTART_GRACE_SECONDS, Worker
+from wattseal.drivers.gateway.worker import RESTART_GRACE_SECONDS, Worker, local_facts
 
 HOUSEKEEPING_SECONDS: Final = 5.0
 ORPHAN_CHECK_SECONDS: Final = 0.5
 CANCEL_AGAIN_SECONDS: Final = 0.05
+FIRST_LOOK_SECONDS: Final = 4.0  # what charge a battery has, above all; a device that does not answer is not waited for
 _SOCKET_MASK: Final = 0o117  # leaves 0660
 _log: Final = structlog.get_logger("gateway")
 
@@ -52,7 +54,7 @@ class Gateway:
         self._clock = estate.clock
         self._leases = LeaseTable()
         self._outlet = Outlet(estate.store)
-        bench = Bench(estate.store, self._leases, estate.clock, self._announce)
+        bench = Bench(estate.store, self._leases, estate.clock, self._announce, estate.sections.envelope, self._local)
         self.workers = {
             station.row.device: Worker(
                 bench, station, Attester(station.row.device, _counters_of(estate, station.row.device))
@@ -103,7 +105,11 @@ class Gateway:
         return True
 
     async def _attend(self, tasks: asyncio.TaskGroup) -> None:
-        """One core after the other."""
+        """One core after the other, none before the devices were looked at: an order would be judged blindly."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK_SECONDS):
+                for worker in self.workers.values():
+                    await worker.looked.wait()
         while True:
             async with await self._cores.get() as stream:
                 _log.info("core_connected", pid=stream.peer.process_id, uid=stream.peer.user_id)
@@ -143,6 +149,9 @@ class Gateway:
 
     def _announce(self, statements: Sequence[Statement]) -> None:
         self.reception.announce(statements)
+
+    def _local(self, monotonic: float) -> Mapping[str, LocalFacts]:
+        return local_facts(self.workers, monotonic)
 
     def _restore(self, at: Instant) -> None:
         """Hand the commands an earlier run left open to their workers."""

@@ -18,12 +18,12 @@ from wattseal.drivers.gate.acceptance import Accepted, Gate, Hailed, Refused, Re
 from wattseal.drivers.gate.leases import LeaseTable
 from wattseal.drivers.gateway.executor import Work
 from wattseal.drivers.gateway.outlet import Outlet
-from wattseal.drivers.gateway.receipts import Live, Page
+from wattseal.drivers.gateway.receipts import Live
 from wattseal.drivers.gateway.refusals import Refusals
 from wattseal.drivers.gateway.rows import CommandRow
 from wattseal.drivers.gateway.store import GatewayStore
 from wattseal.drivers.gateway.testifying import Said
-from wattseal.drivers.gateway.worker import Worker
+from wattseal.drivers.gateway.worker import Worker, local_facts
 from wattseal.drivers.testimony import Phase, Receipt, Result
 
 _log: Final = structlog.get_logger("gateway.reception")
@@ -63,8 +63,7 @@ class Reception:
     async def hear(self, raw: bytes) -> None:
         """One message. Raises nothing for what the peer or the disk does wrong."""
         at = self._clock.now()
-        facts = {name: worker.facts(at.monotonic) for name, worker in self._workers.items()}
-        outcome = self._gate.consider(raw, at, facts)
+        outcome = self._gate.consider(raw, at, local_facts(self._workers, at.monotonic))
         try:
             match outcome:
                 case Accepted():
@@ -111,19 +110,8 @@ class Reception:
         if len(alive) != len(renewed.commands):
             _log.info("renewal_partly_late", named=len(renewed.commands), alive=len(alive))
         for worker in self._workers.values():
-            worker.call()
+            worker.call()  # it finds, and ends, what was dropped because the envelope no longer permits it
         await self._hold(renewed.renewal.held)
-        for digest, rule in renewed.dropped:
-            await self._tell_outgrown(digest, rule, at)
-
-    async def _tell_outgrown(self, digest: bytes, rule: str, at: Instant) -> None:
-        """Say once that a live command is no longer inside the envelope, and so not renewed."""
-        for worker in self._workers.values():
-            live = worker.executor.live
-            if live is not None and live.digest == digest and self._refusals.first(digest):
-                page = Page(worker.device, at)
-                page.observed(live, Phase.LEASE, Result.REFUSED, rule)
-                self.announce(await self._store.say(page.said))
 
     async def _hello(self, hailed: Hailed, at: Instant) -> None:
         await self._hold(hailed.hail.held)

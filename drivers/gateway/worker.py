@@ -1,13 +1,15 @@
 """One worker per device: what is due on it, one thing after another. A hung device holds up nobody else.
 
-Order of what is due: a new command, then what the lease demands (revert, heartbeat), then the effect, then the sample.
+Order of what is due: a new command, then whether the envelope still permits the live one (so what a sample or an effect
+has shown is acted upon before anything else), then what the lease demands (revert, heartbeat), then the effect, then
+the sample.
 `turn` does one of them and returns; `run` is the only loop, and sleeps until `wake_at` or until it is called.
 """
 
 import asyncio
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -32,7 +34,7 @@ _log: Final = structlog.get_logger("gateway.worker")
 
 
 class Worker:
-    """All that happens on one device."""
+    """All that happens on one device. `looked` is set once it was sampled, or could not be."""
 
     def __init__(self, bench: Bench, station: Station, attester: Attester) -> None:
         self._bench = bench
@@ -45,6 +47,7 @@ class Worker:
         self._doing: tuple[Work, ...] = ()
         self._restored: tuple[tuple[Live, ...], float] | None = None
         self._called = asyncio.Event()
+        self.looked = asyncio.Event()
         self._sample_at = 0.0
         self._told_at = -math.inf
         self._not_before = 0.0
@@ -119,6 +122,7 @@ class Worker:
             finally:
                 self._doing = ()
             return True
+        self.executor.end_outgrown()
         match self._bench.leases.due(self.device, at.monotonic):
             case Revert() as due:
                 await self.executor.revert(due)
@@ -155,6 +159,7 @@ class Worker:
         else:
             self._history.measured(state)
             attestation = self._attester.attest(state, self._bench.clock.now())
+        self.looked.set()
         if attestation is not None:
             self._told_at = at.monotonic
             await self._tell(attestation)
@@ -166,3 +171,8 @@ class Worker:
         sealed = await self._bench.store.book(said, attestation.frames, self.device, attestation.counters)
         if sealed is not None:
             self._bench.announce((sealed,))
+
+
+def local_facts(workers: Mapping[str, Worker], monotonic: float) -> Mapping[str, LocalFacts]:
+    """What is known of every device at `monotonic`."""
+    return {name: worker.facts(monotonic) for name, worker in workers.items()}

@@ -172,23 +172,89 @@ async def test_a_lost_heartbeat_is_made_good(tmp_path: Path) -> None:
         assert len(left) == sum(receipt.heartbeats for receipt in await w.receipts()) == 2
 
 
-async def test_what_a_battery_has_outgrown_is_said_once_and_runs_out(tmp_path: Path) -> None:
-    """At its floor of charge it may no longer discharge: not renewed, stated, reverted; the other one lives on."""
+async def test_a_battery_at_its_floor_is_let_go_at_once(tmp_path: Path) -> None:
+    """Found by a sample, in mid-lease: reverted with the rule as reason, and no renewal revives it."""
     bounds = tuple(DeviceEnvelope(name, -10_000, 10_000, 0, 0, 0, 500, 1000) for name in ("empty", "full"))
     envelope = SiteEnvelope(bounds, 30_000, 30_000)
     async with world(tmp_path, "empty", "full", sampling=5, envelope=envelope) as w:
-        commands = [await w.command(name, SET, 3000, hold=0, lease=60) for name in ("empty", "full")]
+        commands = [await w.command(name, SET, 3000, hold=0, lease=900) for name in ("empty", "full")]
+        await w.pass_time(15)
         w.devices["empty"].run.control.set(soc_percent=40.0)
+        await w.pass_time(5)
+        assert told(await w.receipts("empty"))[2:] == [("revert", "reverted", "envelope_soc_floor")]
+        assert w.devices["empty"].run.device.controls.values["WSetEna"] == 0
         for _ in range(4):
             await w.pass_time(20)
             await w.tell(w.core.renewal(commands, lease=60))
             await w.work()
-        assert told(await w.receipts("empty"))[2:] == [
-            ("lease", "refused", "envelope_soc_floor"),
-            ("revert", "reverted", "lease_over"),
-        ]
+        assert len(await w.receipts("empty")) == 3
+        assert w.devices["empty"].run.control.state()["watts"] == pytest.approx(0, abs=50)
         assert told(await w.receipts("full")) == [("command", "applied", "applied"), ("effect", "applied", "applied")]
         assert w.devices["full"].run.control.state()["watts"] == pytest.approx(3000, abs=110)
+
+
+@pytest.mark.parametrize("seen", ["sample", "effect"])
+async def test_the_same_order_again_is_held_at_nothing_and_nothing_swings(tmp_path: Path, seen: str) -> None:
+    """What the core does on a receipt of reverted: the same order, a new number. It is clamped to 0 W and stays."""
+    envelope = SiteEnvelope((DeviceEnvelope("battery", -10_000, 10_000, 0, 0, 0, 500, 1000),), 30_000, 30_000)
+    async with world(tmp_path, "battery", sampling=5 if seen == "sample" else 3600, envelope=envelope) as w:
+        await w.command("battery", SET, 3000, hold=0, lease=900)
+        w.devices["battery"].run.control.set(soc_percent=50.0)
+        await w.pass_time(15)
+        again = await w.command("battery", SET, 3000, hold=0, lease=900)
+        writes = len(w.devices["battery"].writes())
+        for _ in range(3):
+            await w.pass_time(60)
+            await w.tell(w.core.renewal([again], lease=900))
+            await w.work()
+        expected = [
+            ("command", "applied", "applied"),
+            ("revert", "reverted", "envelope_soc_floor"),
+            ("command", "clamped", "envelope_soc_floor"),
+            ("effect", "clamped", "applied"),
+        ]
+        if seen == "effect":
+            expected.insert(1, ("effect", "applied", "applied"))
+        assert told(await w.receipts()) == expected
+        assert w.devices["battery"].run.control.state()["watts"] == pytest.approx(0, abs=50)
+        heartbeats = sum(receipt.heartbeats for receipt in await w.receipts())
+        live = w.gateway.workers["battery"].executor.live
+        assert live is not None
+        assert live.watts == 0
+        frames = len(w.devices["battery"].writes()) - writes
+        assert frames == heartbeats + live.heartbeats
+        charged = await w.command("battery", SET, -2000)
+        await w.pass_time(15)
+        assert told(await w.receipts())[-2:] == [("command", "applied", "applied"), ("effect", "applied", "applied")]
+        assert charged.digest == w.gateway.workers["battery"].executor.live.digest
+
+
+async def test_a_command_found_after_a_restart_is_let_go_when_it_is_outgrown(tmp_path: Path) -> None:
+    """The battery ran to its floor while the gateway was dead: the first look ends it, the device's timer need not."""
+    envelope = SiteEnvelope((DeviceEnvelope("battery", -10_000, 10_000, 0, 0, 0, 500, 1000),), 30_000, 30_000)
+    async with world(tmp_path, "battery", sampling=5, envelope=envelope) as w:
+        await w.command("battery", SET, 3000, hold=0, lease=900)
+        w.devices["battery"].run.control.set(soc_percent=40.0)
+        await w.restart()
+        await w.work()
+        assert told(await w.receipts())[1:] == [
+            ("restart", "unknown", "gateway_restarted"),
+            ("revert", "reverted", "envelope_soc_floor"),
+        ]
+        assert w.devices["battery"].run.device.controls.values["WSetEna"] == 0
+
+
+async def test_a_revert_to_a_power_goes_no_further_than_the_envelope(tmp_path: Path) -> None:
+    """Back to 2 kW was in range when it was ordered; at the floor of charge it has become 0 W."""
+    envelope = SiteEnvelope((DeviceEnvelope("battery", -10_000, 10_000, 0, 0, 0, 500, 1000),), 30_000, 30_000)
+    async with world(tmp_path, "battery", sampling=5, envelope=envelope) as w:
+        await w.command("battery", SET, 3000, hold=60, revert_to=(SET, 2000))
+        await w.pass_time(5)
+        w.devices["battery"].run.control.set(soc_percent=40.0)
+        await w.pass_time(15)
+        assert told(await w.receipts())[-1] == ("revert", "reverted", "envelope_soc_floor")
+        assert w.devices["battery"].run.device.controls.values["WSet"] == 0
+        assert w.devices["battery"].run.control.state()["watts"] == pytest.approx(0, abs=50)
 
 
 async def test_a_full_disk_refuses_to_raise_power_but_still_lets_go(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ def new_worker():
         leases=None,
         clock=SimpleNamespace(now=lambda: SimpleNamespace(monotonic=5.0)),
         announce=None,
+        envelope=None,
+        local=None,
     )
     station = SimpleNamespace(row=SimpleNamespace(device="battery", sampling_seconds=1), fault=None)
     return Worker(bench, station, Attester.__new__(Attester))
