@@ -44,6 +44,7 @@ from wattseal.drivers.gate.passage import Body, Passage, RefusalError
 
 MAX_SEQUENCE_JUMP: Final = 1000
 MAX_WATTS: Final = 1_000_000_000  # no device here has a gigawatt; keeps every sum far inside 64 bits
+MAX_CHAIN: Final = 1 << 62
 SLACK_SECONDS: Final[Mapping[ClockQuality, int]] = {ClockQuality.TRUSTED: 2, ClockQuality.HOLDOVER: 30}
 ADDRESSED: Final = frozenset({Kind.COMMAND, Kind.RENEWAL, Kind.HAIL})
 HEARD: Final = ADDRESSED | {Kind.INGRESS, Kind.INTENT, Kind.FACTS, Kind.DECISION, Kind.READING, Kind.HELLO}
@@ -82,6 +83,8 @@ def form(passage: Passage) -> None:
         _require_sense(passage.body, passage.order)
     if isinstance(passage.body, Renewal):
         _require_counts(passage.body.sequence, passage.body.lease_seconds)
+    if isinstance(passage.body, Hail | Renewal):
+        _require_chain_number(passage.body.held)
 
 
 def seal(passage: Passage) -> None:
@@ -222,6 +225,12 @@ def _require_sense(command: Command, order: Order) -> None:
 def _require_counts(sequence: int, lease_seconds: int) -> None:
     if isinstance(sequence, bool) or isinstance(lease_seconds, bool) or min(sequence, lease_seconds) < 1:
         raise BodyError("count_malformed", "Sequence and lease are whole numbers from 1.")
+
+
+def _require_chain_number(held: int) -> None:
+    """-1: nothing is held. No chain is longer than what a database can count."""
+    if isinstance(held, bool) or not -1 <= held < MAX_CHAIN:
+        raise BodyError("count_malformed", "What the core holds is a number of the gateway's chain, or -1.")
 
 
 def _require_window(header: Header, now: int, slack: int) -> None:

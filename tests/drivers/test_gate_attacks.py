@@ -12,7 +12,7 @@ from wattseal.certs import cbor, cose
 from wattseal.certs.clock import ClockQuality
 from wattseal.certs.policy import Name
 from wattseal.certs.statement import ROLE_OF, Kind, Role
-from wattseal.drivers.commands import Operation
+from wattseal.drivers.commands import Hail, Operation, Renewal
 from wattseal.drivers.gate.acceptance import Accepted, LocalFacts, Refused, Remembered
 from wattseal.drivers.gate.steps import ADDRESSED, HEARD
 
@@ -506,6 +506,16 @@ def test_counts_without_sense(ready, changes):
     refused(world.say(world.command(order, [decision], **changes)), "count_malformed", 3, believed=False)
     refused(world.say(world.renewal([decision], 1, **changes)), "count_malformed", 3, believed=False)
     refused(world.say(world.command(order, [decision], 0)), "count_malformed", 3, believed=False)
+
+
+@pytest.mark.parametrize("held", [1 << 62, (1 << 64) - 1, -2, -(1 << 64)])
+def test_a_chain_number_that_no_database_can_count(ready, held):
+    """Hail and renewal say how far the core holds; -1 is nothing. What SQLite could not take ends at step 3."""
+    world, _order, decision = ready
+    hail = world.seal(Kind.HAIL, Hail(bytes(16), held).encode())
+    refused(world.say(hail), "count_malformed", 3, believed=False)
+    renewal = Renewal(world.memory.epoch, 1, 300, held).encode()
+    refused(world.say(world.seal(Kind.RENEWAL, renewal, [decision])), "count_malformed", 3, believed=False)
 
 
 def test_bodies_of_other_kinds(ready):
