@@ -6,11 +6,13 @@ It holds no key and reads no message. A child that dies is started again after a
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,6 +45,25 @@ class Child:
     def command(self) -> tuple[str, ...]:
         """The command line."""
         return sys.executable, "-m", self.module, *self.arguments
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Holds the box: one supervisor at a time. Raises `WorldError` (`already_running`, `run_directory_unwritable`)."""
+    lock = directory / "run" / "run.lock"
+    try:
+        lock.parent.mkdir(exist_ok=True, mode=0o700)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise WorldError("run_directory_unwritable", f"Cannot make {lock}: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise WorldError("already_running", f"The box in {directory} already runs; end that first.") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def children_of(directory: Path) -> tuple[Child, ...]:

@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
 def run(directory: Directory, json_out: Json = False) -> None:
     """Run the bridge: the gateway and the core, each a process of its own. SIGTERM ends it."""
     from wattseal.bridge.core.opening import require_fit
-    from wattseal.bridge.supervisor import children_of, stop_on_signals, supervise
+    from wattseal.bridge.supervisor import alone, children_of, stop_on_signals, supervise
     from wattseal.certs.box import Box
 
     def ready(listens: object) -> None:
@@ -34,7 +34,8 @@ def run(directory: Directory, json_out: Json = False) -> None:
     async def main() -> None:
         await supervise(children_of(directory), stop_on_signals(), ready)
 
-    asyncio.run(main())
+    with alone(directory):  # a second core would take the local door away from the first
+        asyncio.run(main())
 
 
 def status(directory: Directory, json_out: Json = False) -> None:
