@@ -16,6 +16,7 @@ from wattseal.certs.errors import MisuseError
 
 Context: TypeAlias = Mapping[str, "str | int | bool"]
 
+_MOST_DECIDED: Final = 1024
 EVALUATION_ERROR: Final = "evaluation-error"
 
 
@@ -61,12 +62,24 @@ class Policy:
         self.digest = hashlib.sha256(text).digest()
         self._policies = _parse(text)
         self._entities = _entities(entities)
+        self._decided: dict[object, Verdict] = {}
 
     def decide(self, principal: Name, action: str, resource: Name, context: Context) -> Verdict:
-        """One decision. Deny by default.
+        """One decision. Deny by default. Text and entities never change, so equal questions have equal answers.
 
         Cedar skips a policy whose evaluation fails; a skipped `forbid` would open the door, so any error denies.
         """
+        # True and 1 are equal keys in Python and different words in Cedar, so the type stands in the key as well.
+        asked = (principal, action, resource, tuple((key, type(value), value) for key, value in context.items()))
+        verdict = self._decided.get(asked)
+        if verdict is None:
+            verdict = self._decide(principal, action, resource, context)
+            if len(self._decided) >= _MOST_DECIDED:
+                self._decided.clear()
+            self._decided[asked] = verdict
+        return verdict
+
+    def _decide(self, principal: Name, action: str, resource: Name, context: Context) -> Verdict:
         request = {
             "principal": _uid(principal),
             "action": _uid(Name("Action", action)),

@@ -95,6 +95,7 @@ class Reception:
         self._workers[order.device].enqueue(Work(live, durable))
         row = CommandRow(digest, order.device, accepted.statement.raw, accepted.watts)
         try:
+            await asyncio.sleep(0)  # the worker's first read is on its way before the disk begins
             await self._store.consume(self._gate.memory.mark, row)
         except StorageError as error:
             _settle(durable, error)

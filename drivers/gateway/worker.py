@@ -106,7 +106,8 @@ class Worker:
                 pass
             pause = self.wake_at() - self._bench.clock.now().monotonic
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._called.wait(), max(0.0, pause))
+                async with asyncio.timeout(max(0.0, pause)):
+                    await self._called.wait()
 
     async def _one(self, at: Instant) -> bool:
         if self._restored is not None:

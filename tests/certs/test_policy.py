@@ -95,3 +95,21 @@ def test_entities_that_cedar_refuses():
     with pytest.raises(PolicyError) as caught:
         Policy(PERMIT, (Entity(Name("not a type", "x"), {}),))
     assert caught.value.reason == "policy_entities_malformed"
+
+
+def test_equal_questions_have_equal_answers_and_true_is_not_one():
+    """What was decided is remembered; two contexts that Python calls equal are still two questions."""
+    asked = policy(b'@id("on") permit (principal, action, resource) when { context.on };')
+    for _ in range(2):
+        assert asked.decide(ANN, "open", BOX, {"on": True}) == Verdict(allowed=True, policy_ids=("on",))
+        assert asked.decide(ANN, "open", BOX, {"on": 1}) == Verdict(allowed=False, policy_ids=(EVALUATION_ERROR,))
+        assert not asked.decide(ANN, "open", BOX, {"on": False}).allowed
+
+
+def test_what_is_remembered_is_bounded():
+    asked = policy(b'@id("low") permit (principal, action, resource) when { context.n < 1500 };')
+    for _ in range(2):
+        assert [asked.decide(ANN, "open", BOX, {"n": n}).allowed for n in range(3000)] == [
+            n < 1500 for n in range(3000)
+        ]
+    assert len(asked._decided) <= 1024
