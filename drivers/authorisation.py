@@ -5,7 +5,7 @@ action, `Device::"name"` as resource, and a context of eight entries. Decides no
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from wattseal.certs.policy import Name, Policy, Verdict
@@ -18,6 +18,8 @@ TEST: Final = "test"
 OPERATION: Final = "operation"
 WATTS: Final = "watts"
 MAGNITUDE: Final = "magnitude_watts"
+CLOCK_TRUSTED: Final = "clock_trusted"
+STORAGE_LOW: Final = "storage_low"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class Question:
     def put_to(self, policy: Policy) -> Verdict:
         """The policy's verdict."""
         return policy.decide(self.principal, self.action, self.resource, self.context)
+
+    def supposing(self, fact: str, value: bool) -> "Question":
+        """The same question under one other circumstance, to learn whether it is that one that decides."""
+        return replace(self, context={**self.context, fact: value})
 
     def decision(self, verdict: Verdict, order: bytes, policy_digest: bytes) -> Decision:
         """The decision body that records question and verdict."""
@@ -69,8 +75,8 @@ def question_of(
         WATTS: watts,
         MAGNITUDE: abs(watts),
         TEST: test,
-        "clock_trusted": clock_trusted,
-        "storage_low": storage_low,
+        CLOCK_TRUSTED: clock_trusted,
+        STORAGE_LOW: storage_low,
         "raises_power": raises_power,
     }
     return Question(principal, str(order.operation), Name("Device", order.device), context)

@@ -69,6 +69,11 @@ class Order:
         """The value of `revert_to` in whole watts; scale and unit are the order's. Raises as `watts` does."""
         return self._in_watts(self.revert_to[1])
 
+    @property
+    def tolerance_watts(self) -> int:
+        """`tolerance` in whole watts, rounded down; scale and unit are the order's."""
+        return self.tolerance * int(10 ** max(self.scale, 0)) // int(10 ** max(-self.scale, 0))
+
     def _in_watts(self, value: int) -> int:
         if self.unit == WATT and self.scale == 0:
             return value

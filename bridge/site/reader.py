@@ -78,7 +78,7 @@ def _device(table: Table) -> Device:
     if identity and identity.count("|") != 2:  # noqa: PLR2004 - maker, model and serial
         table.wrong("identity", f"is {identity!r}", "Write maker|model|serial, with two '|' signs.")
     sampling = table.whole("sampling_seconds", "Choose 1 to 3600 seconds.", 1, 3600, 10)
-    tolerance = table.whole("tolerance_watts", "How far a read-back may lie from the order.", 0, 100_000, 50)
+    tolerance = table.whole("tolerance_watts", "How far the measured power may lie from the order.", 0, 100_000, 50)
     levels_table = table.table("levels", "Say what SIMPLE levels mean.", required=False)
     levels = {level: _level(levels_table, level) for level in _LEVELS if levels_table.has(f"level_{level}")}
     levels_table.close()

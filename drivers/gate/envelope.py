@@ -152,10 +152,9 @@ def reverses(operation: Operation, watts: int, facts: LocalFacts) -> bool:
 
 
 def present_watts(facts: LocalFacts) -> int:
-    """The power from which a change is reckoned: the one ordered; without one, the one measured; else the default."""
+    """The power from which a change is reckoned: the one ordered; without one, the one measured; else 0."""
     ordered = _live(Operation.SET_POWER, facts)
-    known = (ordered, facts.watts, facts.fallback_watts)
-    return next((watts for watts in known if watts is not None), 0)
+    return next((watts for watts in (ordered, facts.watts) if watts is not None), 0)
 
 
 def _how_far(

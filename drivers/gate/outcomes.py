@@ -15,7 +15,7 @@ class LocalFacts:
     """What the gateway itself knows of one device at this moment, whatever the statements say.
 
     `watts`: measured, signed. `commanded`: operation and clamped watts of the live command (a revert that was written
-    counts too), None when the device follows its own default. `fallback_watts`: what it does by default, where known.
+    counts too), None when the device follows its own default.
     `last_change_at`: monotonic seconds at which the commanded value last changed. `last_direction`: sign of the last
     commanded power that was not 0. `cycles_in_hour`: reversals of that direction in the last 3,600 s. `available`:
     false while the device is unreachable or taken out by site staff. `storage_low`: the box's disk is short.
@@ -28,7 +28,6 @@ class LocalFacts:
     available: bool = True
     storage_low: bool = False
     commanded: tuple[Operation, int] | None = None
-    fallback_watts: int | None = None
     last_change_at: float | None = None
     last_direction: int = 0
     cycles_in_hour: int = 0

@@ -9,7 +9,7 @@
      7 time            lease_too_long  clock_untrusted  manifest_expired  expiry_missing  not_yet_valid  expired
      8 parents         parent_missing  parent_too_many  parent_kind_wrong  decision_denied  decision_other_order
                        policy_digest_wrong  principal_unknown
-     9 policy          policy_denied
+     9 policy          storage_full  clock_untrusted  policy_denied
     10 envelope        device_unavailable  envelope_...
 
 (11 persist, 12 write, 13 read back and 14 sign the receipt are the gateway process's.)
@@ -28,6 +28,7 @@ from typing import Final
 from wattseal.certs import cbor, cose, statement
 from wattseal.certs.clock import ClockQuality
 from wattseal.certs.statement import ROLE_OF, Header, Kind
+from wattseal.drivers.authorisation import CLOCK_TRUSTED, STORAGE_LOW
 from wattseal.drivers.commands import (
     MAX_LEASE_SECONDS,
     BodyError,
@@ -151,13 +152,21 @@ def parents(passage: Passage) -> None:
 
 
 def policy(passage: Passage) -> None:
-    """Step 9. The same policy once more, now with what the gateway itself knows."""
+    """Step 9. The same policy once more, now with what the gateway itself knows.
+
+    Where one fact of the gateway's own decides, so that the policy would allow without it, that fact gives the reason.
+    """
     if passage.order is None:
         return
-    verdict = passage.question.put_to(passage.ground.policy)
-    if not verdict.allowed:
-        named = ", ".join(verdict.policy_ids) or "no rule that permits it"
-        raise RefusalError("policy_denied", f"With the gateway's own facts the policy denies: {named}.")
+    asked, text = passage.question, passage.ground.policy
+    verdict = asked.put_to(text)
+    if verdict.allowed:
+        return
+    named = ", ".join(verdict.policy_ids) or "no rule that permits it"
+    for (fact, calm), (reason, sentence) in _DECIDING.items():
+        if asked.context[fact] is not calm and asked.supposing(fact, calm).put_to(text).allowed:
+            raise RefusalError(reason, f"{sentence} ({named}).")
+    raise RefusalError("policy_denied", f"With the gateway's own facts the policy denies: {named}.")
 
 
 def envelope(passage: Passage) -> None:
@@ -192,6 +201,11 @@ STEPS: Final = tuple(
         (size, key, form, seal, address, freshness, time, parents, policy, envelope), start=1
     )
 )
+
+_DECIDING: Final[Mapping[tuple[str, bool], tuple[str, str]]] = {
+    (STORAGE_LOW, False): ("storage_full", "The gateway's disk is short, so the policy denies this; make room"),
+    (CLOCK_TRUSTED, True): ("clock_untrusted", "The gateway's clock is not trusted, so the policy denies this; set it"),
+}
 
 _BODIES: Final[Mapping[Kind, Callable[[bytes], Body]]] = {
     Kind.COMMAND: Command.decode,

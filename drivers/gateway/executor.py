@@ -13,7 +13,7 @@ raises for what a device or a link does wrong: the receipt tells it, and the lea
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -182,7 +182,9 @@ class Executor:
             page.observed(live, Phase.EFFECT, Result.UNREACHABLE, fault.reason)
         else:
             self._history.measured(after)
-            verdict = self._station.device.verify(live.planned, None, after, settled=True)
+            tolerance = max(live.planned.tolerance_watts, live.order.tolerance_watts)
+            planned = replace(live.planned, tolerance_watts=tolerance)
+            verdict = self._station.device.verify(planned, None, after, settled=True)
             clamped = live.planned.clamped_watts != live.order.watts
             result = Result.MISMATCH
             if verdict.applied:

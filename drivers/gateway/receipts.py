@@ -3,6 +3,11 @@
 `before` is the power measured before; `read back` is the commanded value as the device shows it (phases command and
 lease), or the power measured (phases effect, revert and restart). `asked` is the order's value, `clamped` what the
 gate and the device made of it.
+
+`applied` and `clamped` say that the device shows, to the last digit of its registers, what it was told, and so in watts
+the value `clamped` (give or take one watt of rounding); the result `clamped` says besides that this is not what was
+asked. Neither the order's tolerance nor the profile's loosens that. `effective` is true where the measured power lies
+no further from the value `clamped` (for a limit: no further beyond it) than the greater of the two tolerances.
 """
 
 from dataclasses import dataclass, field

@@ -1,8 +1,15 @@
 """Did the device take it? Pure comparison of planned writes with what was read back.
 
 A write that was acknowledged may have been discarded: real devices do that. So "applied" means that every written point
-reads as written, the function is in force and its timer runs; "effective" that the measured power obeys.
+reads as written, that this means the planned watts (a charger found on other phases than before does something else at
+the same amperes), that the function is in force and its timer runs; "effective" that the measured power obeys.
+
+How exact: registers to the last digit, but for what the profile allows a point; watts to one watt of rounding;
+measured power to `tolerance_watts` of the plan. What an order tolerates loosens the last of these alone: a register
+that reads something else than was written was written by somebody else, or not at all.
 """
+
+from typing import Final
 
 from wattseal.drivers.device import (
     DeviceState,
@@ -14,6 +21,8 @@ from wattseal.drivers.device import (
     ReadBack,
     Verdict,
 )
+
+_ROUNDING_WATTS: Final = 1  # a setpoint in percent or amperes, told in whole watts
 
 
 def verify(planned: PlannedWrites, before: DeviceState | None, after: DeviceState, *, settled: bool) -> Verdict:
@@ -80,6 +89,9 @@ def _reason(planned: PlannedWrites, after: DeviceState, read_backs: tuple[ReadBa
     armed, left = planned.timer_seconds, control.timer_remaining_seconds
     if armed is not None and left is not None and not 0 < left <= armed:
         return "timer_not_running"
+    shown = control.watts.rounded()
+    if shown is not None and abs(shown - planned.clamped_watts) > _ROUNDING_WATTS:
+        return "read_back_differs"
     return "applied" if control.enabled else "not_in_force"
 
 

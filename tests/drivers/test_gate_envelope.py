@@ -202,7 +202,7 @@ def test_a_long_rest_earns_no_more_than_a_minute_of_ramp():
 def test_ramp_without_an_order_starts_from_what_is_measured():
     bounds = replace(OPEN, ramp_watts_per_second=10)
     assert ruled(5000, LocalFacts(500, 2000), bounds=bounds) == (2600, Rule.RAMP)
-    assert ruled(5000, LocalFacts(500, None, fallback_watts=1000), bounds=bounds) == (1600, Rule.RAMP)
+    assert ruled(5000, LocalFacts(500, None), bounds=bounds) == (600, Rule.RAMP)
     assert ruled(-5000, LocalFacts(500, 2000), bounds=bounds) == (-600, Rule.RAMP)
 
 
@@ -279,7 +279,6 @@ FACTS = st.builds(
     soc_permille=st.sampled_from([None, 100, 200, 201, 799, 800, 900]),
     watts=st.one_of(st.none(), SMALL),
     commanded=COMMANDED,
-    fallback_watts=st.one_of(st.none(), SMALL),
     last_change_at=st.one_of(st.none(), st.floats(T - 8, T)),
     last_direction=st.integers(-1, 1),
     cycles_in_hour=st.integers(0, 3),
@@ -300,7 +299,7 @@ def world_of(bounds, facts, others, inject, absorb):
 def present(facts):
     if facts.commanded and facts.commanded[0] is POWER:
         return facts.commanded[1]
-    return facts.watts if facts.watts is not None else facts.fallback_watts or 0
+    return facts.watts or 0
 
 
 def brute_safe(operation, watts, facts):

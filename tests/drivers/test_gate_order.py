@@ -71,7 +71,7 @@ FAULTS = {
     "denied": fault(8, "decision_denied", decision={"allowed": False}),
     "other order": fault(8, "decision_other_order", decision={"order": b"\xa0"}),
     "other policy": fault(8, "policy_digest_wrong", decision={"policy_digest": bytes(32)}),
-    "local storage": fault(9, "policy_denied", local={"storage_low": True}),
+    "local storage": fault(9, "storage_full", local={"storage_low": True}),
     "taken out": fault(10, "device_unavailable", local={"available": False}),
     "dwell": fault(10, "envelope_dwell", local={"last_change_at": 49_999.0}),
 }

@@ -74,7 +74,7 @@ def test_permit_at_the_core_that_the_gates_facts_forbid(gate_world):
     """The decision says storage is plenty; the gateway's own disk is short: DESIGN 4, `storage_full`."""
     gate_world.local["battery"] = LocalFacts(500, 0, storage_low=True)
     outcome = gate_world.tell()
-    assert (outcome.reason, outcome.step, outcome.consumed_sequence) == ("policy_denied", 9, 1)
+    assert (outcome.reason, outcome.step, outcome.consumed_sequence) == ("storage_full", 9, 1)
     assert "storage-low-no-raise" in outcome.sentence
 
 
@@ -83,7 +83,7 @@ def test_short_disk_still_lets_power_down(gate_world):
         500, 5000, storage_low=True, commanded=(Operation.SET_POWER, 5000), last_direction=1
     )
     assert isinstance(gate_world.tell(gate_world.order(value=3000)), Accepted)
-    assert gate_world.tell(gate_world.order(value=5001), 2).reason == "policy_denied"
+    assert gate_world.tell(gate_world.order(value=5001), 2).reason == "storage_full"
     assert isinstance(gate_world.tell(gate_world.order(value=5000), 3), Accepted)
 
 
@@ -97,7 +97,7 @@ def test_what_is_pending_counts_when_it_is_asked_whether_power_is_raised(gate_wo
         last_direction=1,
         pending=((Operation.SET_POWER, 1000),),
     )
-    assert gate_world.tell(gate_world.order(value=3000)).reason == "policy_denied"
+    assert gate_world.tell(gate_world.order(value=3000)).reason == "storage_full"
 
 
 def test_gate_believes_its_own_clock_not_the_decisions(new_gate_world):
@@ -112,7 +112,20 @@ def test_gate_believes_its_own_clock_not_the_decisions(new_gate_world):
     decision = world.introduce(order, principal=SITE, programme="")
     assert isinstance(world.say(world.command(order, [decision], 1)), Accepted)
     outcome = world.say(world.command(order, [decision], 2), quality=ClockQuality.UNTRUSTED)
-    assert (outcome.reason, outcome.step) == ("policy_denied", 9)
+    assert (outcome.reason, outcome.step) == ("clock_untrusted", 9)
+
+
+def test_a_short_disk_is_the_reason_only_where_it_decides(new_gate_world):
+    """What the policy would deny with plenty of room too is the policy's own no."""
+    text = b"""
+        @id("low-power") permit (principal, action, resource) when { context.magnitude_watts <= 1000 };
+        @id("room") forbid (principal, action, resource) when { context.storage_low };
+    """
+    world = new_gate_world(policy_text=text)
+    world.local["battery"] = LocalFacts(500, 0, storage_low=True)
+    little, much = world.order(value=1000), world.order(value=1001)
+    assert world.say(world.command(little, [world.introduce(little)], 1)).reason == "storage_full"
+    assert world.say(world.command(much, [world.introduce(much)], 2)).reason == "policy_denied"
 
 
 def test_test_event_of_a_lying_policy_role(gate_world):

@@ -257,6 +257,35 @@ async def test_a_revert_to_a_power_goes_no_further_than_the_envelope(tmp_path: P
         assert w.devices["battery"].run.control.state()["watts"] == pytest.approx(0, abs=50)
 
 
+@pytest.mark.parametrize(("tolerance", "effective"), [(0, False), (2999, False), (3000, True)])
+async def test_the_effect_is_judged_by_the_greater_tolerance(tmp_path: Path, tolerance: int, effective: bool) -> None:
+    """An empty battery gives 0 W instead of 3000 W; registers are right, so it stays applied either way."""
+    async with world(tmp_path, "battery") as w:
+        w.devices["battery"].run.control.set(soc_percent=0.0)
+        await w.command("battery", SET, 3000, tolerance=tolerance)
+        await w.pass_time(15)
+        _, effect = await w.receipts()
+        assert (effect.clamped_watts, effect.read_back_watts) == (3000, 0)
+        assert (str(effect.result), effect.effective) == ("applied", effective)
+        assert effect.reason == ("applied" if effective else "not_effective")
+
+
+async def test_the_profiles_tolerance_holds_where_the_order_tolerates_less(tmp_path: Path) -> None:
+    """The battery's own losses lie inside what its profile declares."""
+    async with world(tmp_path, "battery") as w:
+        await w.command("battery", SET, 3000, tolerance=0)
+        await w.pass_time(15)
+        assert (await w.receipts())[1].effective is True
+
+
+async def test_no_tolerance_excuses_a_register_that_reads_something_else(tmp_path: Path) -> None:
+    """Acknowledged and ignored: the setpoint reads 0 W, and the order would tolerate that far."""
+    async with world(tmp_path, "battery") as w:
+        w.devices["battery"].run.control.fault(Fault(FaultKind.IGNORE, Hits.WRITES))
+        await w.command("battery", SET, 1000, tolerance=10_000)
+        assert told(await w.receipts()) == [("command", "mismatch", "read_back_differs")]
+
+
 async def test_a_full_disk_refuses_to_raise_power_but_still_lets_go(tmp_path: Path) -> None:
     """Out of the reserve: revert and receipts; then room again, and a signed gap tells what was given up."""
     async with world(tmp_path, "battery", sampling=1, max_pages=110, reserve_bytes=120_000) as w:
@@ -271,7 +300,7 @@ async def test_a_full_disk_refuses_to_raise_power_but_still_lets_go(tmp_path: Pa
         await w.command("battery", SET, 4000)
         await w.command("battery", RELEASE, 0)
         assert told(await w.receipts())[before:] == [
-            ("command", "refused", "policy_denied"),
+            ("command", "refused", "storage_full"),
             ("lease", "superseded", "superseded"),
             ("command", "applied", "applied"),
         ]

@@ -287,6 +287,21 @@ async def test_another_makers_device_is_refused():
         await ProfiledDevice(ALFEN_EVE, link).identify()
 
 
+@pytest.mark.parametrize(
+    ("off", "reason"), [(-2, "read_back_differs"), (-1, "applied"), (1, "applied"), (2, "read_back_differs")]
+)
+async def test_what_the_registers_mean_in_watts_may_be_rounded_and_no_more(off, reason):
+    """A setpoint in percent or amperes is told in whole watts: one watt either way is rounding."""
+    device = ProfiledDevice(ALFEN_EVE, charger_registers())
+    capabilities = await device.capabilities()
+    planned = device.steps_for(capabilities, Wish(Operation.LIMIT_ABSORB, 4_140, 60))
+    for step in planned.steps:
+        await device.write(step)
+    written = await device.read_state(capabilities, Scope.CONTROL)
+    planned = replace(planned, clamped_watts=planned.clamped_watts + off)
+    assert device.verify(planned, None, written, settled=False).reason == reason
+
+
 async def test_charger_verdicts():
     link = charger_registers()
     device = ProfiledDevice(ALFEN_EVE, link)
@@ -302,6 +317,9 @@ async def test_charger_verdicts():
     assert (verdict.applied, verdict.effective, verdict.clamped_watts) == (True, None, 4_140)
     assert verdict.read_backs[0].before.mantissa == 160
     assert verdict.read_backs[0].read_back.mantissa == 60
+    link.put(1, 1215, (1).to_bytes(2, "big"))
+    on_one_phase = await device.read_state(await device.capabilities(), Scope.CONTROL)
+    assert device.verify(planned, before, on_one_phase, settled=False).reason == "read_back_differs"
     link.put(1, 1208, bytes(4))
     expired = await device.read_state(capabilities, Scope.CONTROL)
     assert device.verify(planned, before, expired, settled=False).reason == "not_in_force"

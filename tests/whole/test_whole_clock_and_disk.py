@@ -162,7 +162,7 @@ async def test_a_full_disk_of_the_gateway_refuses_what_raises_power_and_leaves_a
 
             await until(pressed, 20, "the gateway sees it", pause=0.2)
             told(vtn, wish(2500, 1, start=start))
-            refused = await w.until_result("battery", ("command", "refused", "policy_denied"))
+            refused = await w.until_result("battery", ("command", "refused", "storage_full"))
             assert refused.receipt.asked_watts == 2500
             assert await w.device("battery").setpoint() == 1500
             told(vtn)
