@@ -17,7 +17,9 @@ from wattseal.certs.clock import BUILD_FLOOR
 from wattseal.certs.errors import WattsealError
 from wattseal.certs.ledger import LEDGER, verify_whole
 from wattseal.certs.manifest import Manifest, read_manifest
+from wattseal.certs.policy import Policy
 from wattseal.certs.storage import Store
+from wattseal.drivers.manifest_sections import Sections, policy_entities
 
 _SOON_SECONDS: Final = 30 * 86_400
 
@@ -39,6 +41,8 @@ def examine(directory: Path) -> tuple[Finding, ...]:
     manifest = _manifest(box, found)
     if site is not None:
         found += _site_notes(site, box)
+    if manifest is not None:
+        found += _policy(manifest, box)
     if site is not None and manifest is not None:
         found += _agreement(site, manifest, box)
     found += _ledger(box)
@@ -75,6 +79,17 @@ def _manifest(box: Box, found: list[Finding]) -> Manifest | None:
     except WattsealError as error:
         found.append(Finding(error.reason, error.sentence, True))
         return None
+
+
+def _policy(manifest: Manifest, box: Box) -> Iterator[Finding]:
+    try:
+        sections = Sections.decode(manifest.sections)
+        policy = Policy(box.read(box.policy_file), policy_entities(sections.enrolments, sections.inventory))
+    except WattsealError as error:
+        yield Finding(error.reason, error.sentence, True)
+        return
+    if policy.digest != manifest.policy_digest:
+        yield Finding("policy_not_signed", f"{box.policy_file} is not the text that was signed; restore it.", True)
 
 
 def _site_notes(site: Site, box: Box) -> Iterator[Finding]:

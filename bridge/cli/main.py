@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import entry_points, version
 from typing import Annotated, Final, NoReturn
 
+import structlog
 import typer
 
 from wattseal.bridge.cli import box_verbs, demo_verb, evidence_verbs, run_verbs, simulate_verbs
@@ -51,6 +52,7 @@ def _top(
 
 def run() -> NoReturn:
     """The console entry point."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app(standalone_mode=False)
     except typer.Exit as ended:
@@ -61,8 +63,11 @@ def run() -> NoReturn:
         _say(error.sentence)
         sys.exit(code_of(error))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(GOOD)
+        _end_unread()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # typer makes 1 of it, but nothing was found wrong
+            _end_unread()
+        raise
     except KeyboardInterrupt:
         _say("Interrupted.")
         sys.exit(WORLD_FAILED)
@@ -83,6 +88,12 @@ def code_of(error: WattsealError) -> int:
             return FOUND_WRONG
         case _:
             return WORLD_FAILED
+
+
+def _end_unread() -> NoReturn:
+    """Whoever read our output has gone, as `head` does: that is no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(GOOD)
 
 
 def _run_click_error(error: Exception) -> NoReturn:
