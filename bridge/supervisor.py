@@ -27,6 +27,8 @@ _LIVED_SECONDS: Final = 20.0
 _END_SECONDS: Final = 4.0
 # A child that ends with one of these codes before it was ever ready will not do better next time.
 _HOPELESS: Final = frozenset({1, 2})
+# One that was never ready since `run` began is tried so often: whoever started us waits for a word.
+_FIRST_TRIES: Final = 4
 _log = structlog.get_logger("supervisor")
 
 
@@ -99,6 +101,7 @@ async def supervise(children: Sequence[Child], stop: asyncio.Event, ready: Calla
 
 async def _keep(child: Child, stop: asyncio.Event, was_ready: Callable[[str, object], None]) -> None:
     pause, loop = FIRST_PAUSE_SECONDS, asyncio.get_running_loop()
+    ever_lived, tries = False, 0
     while not stop.is_set():
         begun = loop.time()
         # Its standard input stays open as long as we live: its end tells the child that we are gone.
@@ -109,7 +112,9 @@ async def _keep(child: Child, stop: asyncio.Event, was_ready: Callable[[str, obj
         if stop.is_set():
             return
         _log.warning("child_ended", name=child.name, code=process.returncode, was_ready=lived)
-        if not lived and process.returncode in _HOPELESS:
+        ever_lived, tries = ever_lived or lived, tries + 1
+        hopeless = not lived and process.returncode in _HOPELESS
+        if hopeless or (not ever_lived and tries == _FIRST_TRIES):
             stop.set()
             raise ChildError("child_failed", f"The {child.name} cannot start; its own words are above.")
         pause = FIRST_PAUSE_SECONDS if loop.time() - begun > _LIVED_SECONDS else min(2 * pause, MOST_PAUSE_SECONDS)
