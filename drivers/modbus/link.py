@@ -23,8 +23,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    WriteMultipleRegistersRequest,
+)
 
 from wattseal.certs.errors import MisuseError
 from wattseal.drivers.modbus.exchange import (
@@ -109,22 +114,15 @@ class ModbusLink:
     async def read(self, unit: int, address: int, count: int, table: Table = Table.HOLDING) -> Exchange:
         """`count` registers from `address` of `unit`, exactly. Raises `LinkError`; `MisuseError` outside 1..125."""
         _check_request(unit, address, count, MAX_READ_WORDS)
-
-        def send(client: AsyncModbusTcpClient) -> Awaitable[ModbusPDU]:
-            if table is Table.INPUT:
-                return client.read_input_registers(address, count=count, device_id=unit)
-            return client.read_holding_registers(address, count=count, device_id=unit)
-
-        request, answer = await self._operate(send, Effect.NONE)
+        kind = ReadInputRegistersRequest if table is Table.INPUT else ReadHoldingRegistersRequest
+        request, answer = await self._operate(kind(unit, address=address, count=count), Effect.NONE)
         return Exchange(request, answer, answer_words(answer))
 
     async def write(self, unit: int, address: int, words: tuple[int, ...]) -> Exchange:
         """Function 16, one frame, sent once. Raises `LinkError` with the `effect` the frame may have had."""
         _check_request(unit, address, len(words), MAX_WRITE_WORDS)
-        values = list(words)
-        request, answer = await self._operate(
-            lambda client: client.write_registers(address, values, device_id=unit), Effect.UNKNOWN
-        )
+        asked = WriteMultipleRegistersRequest(unit, address=address, registers=list(words))
+        request, answer = await self._operate(asked, Effect.UNKNOWN)
         return Exchange(request, answer, words)
 
     async def supervise(self) -> None:
@@ -155,17 +153,14 @@ class ModbusLink:
     ) -> None:
         await self.close()
 
-    async def _operate(
-        self, send: Callable[[AsyncModbusTcpClient], Awaitable[ModbusPDU]], effect: Effect
-    ) -> tuple[bytes, bytes]:
+    async def _operate(self, asked: ModbusPDU, effect: Effect) -> tuple[bytes, bytes]:
         async with self._turn:
             line = await self._ready_line()
             writing = effect is Effect.UNKNOWN
             await self._pause(max(self._next_request, self._next_write) if writing else self._next_request)
-            line.begin()
             try:
                 async with asyncio.timeout(self._settings.deadline):
-                    await send(line.client)
+                    await line.exchange(asked)
             except DeviceExceptionError:
                 raise  # a whole, right answer: the connection is sound
             except LinkError:
@@ -255,9 +250,9 @@ class ModbusLink:
 class _Line:
     """One TCP connection: watches each frame that pymodbus sends and receives, and fails the pending request itself.
 
-    pymodbus gives the whole unconsumed buffer to `trace_packet` on each arrival. A fault is set on the future that the
-    pending request awaits, because pymodbus would wait for its timeout instead; an answer that passed is set there too,
-    as a PDU without registers, because pymodbus would take it apart a second time, register by register.
+    pymodbus numbers, frames and sends the request, and gives the whole unconsumed buffer to `trace_packet` on each
+    arrival. The pending request awaits a future of ours and not pymodbus' own `execute`: that one would wait for its
+    timeout when the line breaks, send again, and take an answer apart a second time, register by register.
     """
 
     def __init__(self, settings: LinkSettings, down: asyncio.Event) -> None:
@@ -268,6 +263,7 @@ class _Line:
         self._in_step = True
         self._waiting = False
         self._closed = False
+        self._pending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.client = AsyncModbusTcpClient(
             settings.host,
             port=settings.port,
@@ -283,9 +279,16 @@ class _Line:
         """Connected, and nothing has arrived that was not asked for."""
         return self._in_step and bool(self.client.connected)
 
-    def begin(self) -> None:
-        """Forget the last exchange; the next frame sent is the request."""
+    async def exchange(self, asked: ModbusPDU) -> None:
+        """Send one request, once, and await its answer. Raises `LinkError`, or pymodbus' own errors."""
         self.request = self.received = self.answer = b""
+        context = self.client.ctx
+        if not self.client.connected:
+            raise ConnectionException("the connection is gone")
+        asked.transaction_id = context.getNextTID()
+        self._pending = asyncio.get_running_loop().create_future()
+        context.pdu_send(asked)
+        await self._pending
 
     def close(self) -> None:
         """Close the socket; what still arrives reaches nobody."""
@@ -311,9 +314,8 @@ class _Line:
         self._waiting = False
         self._in_step = length == len(data)
         self.answer = self.received[:length]
-        pending = self.client.ctx.response_future
-        if not pending.done():
-            pending.set_result(ModbusPDU(self.request[6], int.from_bytes(self.request[:2], "big")))
+        if not self._pending.done():
+            self._pending.set_result(None)
         return b""
 
     def _trace_connect(self, connected: bool) -> None:
@@ -329,9 +331,8 @@ class _Line:
 
     def _fail(self, error: LinkError) -> None:
         self._waiting = False
-        pending = self.client.ctx.response_future
-        if not pending.done():
-            pending.set_exception(error)
+        if not self._pending.done():
+            self._pending.set_exception(error)
 
 
 def _check_request(unit: int, address: int, count: int, most: int) -> None:
