@@ -24,6 +24,7 @@ from wattseal.bridge.core.process import running_core
 from wattseal.bridge.core.utility_line import UtilityLine
 from wattseal.certs.clock import Instant, SystemTime, TrustedClock
 from wattseal.certs.errors import WorldError
+from wattseal.certs.garbage import collect_rarely
 from wattseal.certs.statement import Kind, Statement
 from wattseal.drivers.testimony import Phase, Receipt, Result
 from wattseal.protocols.openadr20b.ven import shell
@@ -163,6 +164,7 @@ async def ours(stage: Stage) -> AsyncIterator[Ours]:
             side.read()
             await line.handle(happenings)
 
+        collect_rarely()  # as the core's own process does
         async with running_core(stage.box, estate, core, ()):
             await side.ready()
             loop = asyncio.create_task(shell.run(line.session, grid, _PushedClock(estate.clock), handle, line.save))

@@ -32,6 +32,7 @@ from wattseal.certs import ledger
 from wattseal.certs.box import Box
 from wattseal.certs.clock import ClockQuality, SystemTime
 from wattseal.certs.errors import PeerError, WattsealError, WorldError
+from wattseal.certs.garbage import collect_rarely
 from wattseal.certs.statement_stream import open_stream
 from wattseal.certs.storage import StorageFullError
 
@@ -139,6 +140,7 @@ async def serve(box: Box, *, json_out: bool, parent: int | None) -> None:
     """Opens and runs a core until it is told to end, or its parent is gone."""
     estate = open_estate(box, SystemTime())
     try:
+        collect_rarely()
         core = Core(estate)
         stop = stop_on_signals()
 

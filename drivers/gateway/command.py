@@ -19,6 +19,7 @@ import structlog
 from wattseal.certs.box import Box
 from wattseal.certs.clock import SystemTime, TimeSource
 from wattseal.certs.errors import MisuseError, WattsealError
+from wattseal.certs.garbage import collect_rarely
 from wattseal.drivers.gateway.opening import open_estate
 from wattseal.drivers.gateway.process import Gateway, alone, stop_on_signals
 
@@ -64,6 +65,7 @@ async def _serve(parsed: argparse.Namespace, source: TimeSource) -> None:
 
     with alone(Box(directory).gateway_socket):
         estate = open_estate(directory, parsed.root, source)
+        collect_rarely()
         try:
             await Gateway(estate).run(ready, stopped, parsed.parent_pid)
         finally:
