@@ -60,4 +60,7 @@ def _device(memory: Memory, name: str) -> Mapping[str, object]:
 
 
 def _rfc3339(unix: int) -> str:
-    return datetime.fromtimestamp(unix, UTC).isoformat().replace("+00:00", "Z")
+    try:
+        return datetime.fromtimestamp(unix, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return f"unix {unix}"  # an event may end later than the calendar does

@@ -183,7 +183,7 @@ async def listening(path: Path, arrived: Callable[[StatementStream], bool]) -> A
         path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(connected, path)
     except OSError as error:
-        raise WorldError("socket_failed", f"Cannot listen at {path}: {error.strerror}.") from error
+        raise WorldError("socket_failed", f"Cannot listen at {path}: {error.strerror or error}.") from error
     finally:
         os.umask(mask)
     try:
