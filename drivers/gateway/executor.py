@@ -8,7 +8,7 @@ raises for what a device or a link does wrong: the receipt tells it, and the lea
     a revert is tried until the device shows it: from the second try on, and always after a restart, it is first read
       whether the device went there by itself; each try has frames of its own in the journal
     heartbeats are the only frames that are not journalled one by one: they repeat what the journal holds for the live
-      command, and are counted in its next receipt
+      command, and are counted in its next receipt; after kill -9 those of the last sampling interval are not counted
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-from wattseal.certs.clock import TrustedClock
+from wattseal.certs.clock import Instant, TrustedClock
 from wattseal.certs.statement import Statement
 from wattseal.drivers.commands import Operation, Order
 from wattseal.drivers.device import DeviceState, PlannedWrites, Scope, UnsupportedError, Wish
@@ -29,7 +29,7 @@ from wattseal.drivers.gateway.attempt import Attempt
 from wattseal.drivers.gateway.hand import LONGEST_TIMER_SECONDS, Aim, Hand, TooLateError
 from wattseal.drivers.gateway.history import History
 from wattseal.drivers.gateway.receipts import Live, Page
-from wattseal.drivers.gateway.rows import CommandState
+from wattseal.drivers.gateway.rows import CommandState, PastRow
 from wattseal.drivers.gateway.station import FAULTS, Station
 from wattseal.drivers.gateway.store import GatewayStore
 from wattseal.drivers.manifest_sections import SiteEnvelope
@@ -76,6 +76,8 @@ class Executor:
         self._device = station.row.device
         self._hand = Hand(station, bench.store, bench.clock)
         self._in_force: set[Operation] = set()
+        self._recalled: PastRow | None = None
+        self._kept: tuple[int, bytes | None, int] = (0, None, 0)
         self.live: Live | None = None
 
     async def carry_out(self, work: Work, older: Sequence[Work] = ()) -> None:
@@ -221,10 +223,32 @@ class Executor:
             _log.warning("command_outgrown", device=self._device, reason=str(rule))
             self._leases.end(self._device, live.digest, now, rule)
 
+    def recall(self, row: PastRow, at: Instant) -> None:
+        """Take up what an earlier run kept; before anything else is done."""
+        self._history.recall(row.raw, at)
+        self._recalled = row
+
+    def past(self, at: Instant) -> PastRow | None:
+        """What is to be kept with the next commit; None where nothing changed since `note_kept`."""
+        changed = self._changed()
+        return None if changed == self._kept else PastRow(self._device, self._history.encode(at), *changed[1:])
+
+    def note_kept(self) -> None:
+        """The commit with what `past` gave is durable."""
+        self._kept = self._changed()
+
+    def _changed(self) -> tuple[int, bytes | None, int]:
+        if self.live is None or not self.live.heartbeats:
+            return self._history.version, None, 0
+        return self._history.version, self.live.digest, self.live.heartbeats
+
     async def restart(self, live: Live, older: Sequence[Live], grace_seconds: float) -> None:
         """After a restart: state what the device shows, and let the command run out unfed."""
         live.restored = True
         self.live = live
+        for item in (live, *older):
+            if self._recalled is not None and self._recalled.command == item.digest:
+                item.heartbeats = self._recalled.heartbeats
         now = self._now()
         self._leases.restore(self._device, live.digest, now, grace_seconds)
         if live.is_release:
@@ -308,7 +332,11 @@ class Executor:
     async def _state(self, page: Page) -> None:
         if not page.said and not page.steps:
             return
-        self._announce(await self._store.say(page.said, frames=page.frames, moves=page.moves, steps=page.steps))
+        past = self.past(page.at)
+        self._announce(
+            await self._store.say(page.said, frames=page.frames, moves=page.moves, steps=page.steps, past=past)
+        )
+        self.note_kept()
 
     def _page(self) -> Page:
         return Page(self._device, self._clock.now())

@@ -154,7 +154,10 @@ class Gateway:
         return local_facts(self.workers, monotonic)
 
     def _restore(self, at: Instant) -> None:
-        """Hand the commands an earlier run left open to their workers."""
+        """Hand what an earlier run kept of each device, and the commands it left open, to their workers."""
+        for past in self._estate.found.past:
+            if past.device in self.workers:
+                self.workers[past.device].executor.recall(past, at)
         by_device: dict[str, list[tuple[CommandRow, Live]]] = {}
         for row in self._estate.found.commands:
             by_device.setdefault(row.device, []).append((row, _live_of(row)))

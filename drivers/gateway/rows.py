@@ -8,6 +8,8 @@
     outbox     the gateway's statements that the core does not hold yet
     frames     raw frames by digest, the first to be given up
     counter    the last booked value of each energy counter
+    past       what the envelope must know of each device's last hour, and heartbeats that no receipt has counted yet
+    behind     set for good once a core held more of our statements than we ever made here: this is not the chain
 
 A step's state is informed, not decided, by what follows its sending: after a crash a planned step may have been sent.
 So a journalled step is never sent again, whatever its state.
@@ -48,6 +50,10 @@ PART: Final = Part(
         """CREATE TABLE counter (
              device TEXT NOT NULL, quantity TEXT NOT NULL, value INTEGER NOT NULL,
              PRIMARY KEY (device, quantity)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE past (
+             device TEXT PRIMARY KEY, raw BLOB NOT NULL, command BLOB, heartbeats INTEGER NOT NULL)
+             STRICT, WITHOUT ROWID""",
+        "CREATE TABLE behind (id INTEGER PRIMARY KEY CHECK (id = 1), held INTEGER NOT NULL) STRICT",
     ),
 )
 
@@ -93,6 +99,16 @@ class StepRow:
     address: int
     words: tuple[int, ...]
     state: StepState
+
+
+@dataclass(frozen=True, slots=True)
+class PastRow:
+    """What is kept of a device's past (`History.encode`), and the live command's heartbeats since its last receipt."""
+
+    device: str
+    raw: bytes
+    command: bytes | None
+    heartbeats: int
 
 
 def put_mark(connection: sqlite3.Connection, mark: Mark) -> None:
@@ -250,6 +266,30 @@ def put_counters(connection: sqlite3.Connection, device: str, counters: Sequence
 def read_counters(connection: sqlite3.Connection) -> tuple[tuple[str, str, int], ...]:
     """All booked counters: device, quantity, value."""
     return tuple(connection.execute("SELECT device, quantity, value FROM counter").fetchall())
+
+
+def put_past(connection: sqlite3.Connection, row: PastRow) -> None:
+    """Replace what is kept of the device's past."""
+    connection.execute(
+        "INSERT OR REPLACE INTO past VALUES (?, ?, ?, ?)", (row.device, row.raw, row.command, row.heartbeats)
+    )
+
+
+def read_past(connection: sqlite3.Connection) -> tuple[PastRow, ...]:
+    """What is kept of each device's past."""
+    found = connection.execute("SELECT device, raw, command, heartbeats FROM past").fetchall()
+    return tuple(PastRow(row[0], bytes(row[1]), None if row[2] is None else bytes(row[2]), row[3]) for row in found)
+
+
+def put_behind(connection: sqlite3.Connection, held: int) -> None:
+    """Note that a core holds our statements up to `held`, which this database never saw; the first note stays."""
+    connection.execute("INSERT OR IGNORE INTO behind VALUES (1, ?)", (held,))
+
+
+def read_behind(connection: sqlite3.Connection) -> int | None:
+    """What a core held beyond this database, or None."""
+    row = connection.execute("SELECT held FROM behind").fetchone()
+    return None if row is None else int(row[0])
 
 
 def prune(connection: sqlite3.Connection, most_frames: int, most_commands: int) -> None:

@@ -14,6 +14,7 @@ When there is no room left, in this order:
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from wattseal.certs.storage import StorageFullError, Store
 from wattseal.drivers.device import WriteStep
 from wattseal.drivers.gate.memory import Mark
 from wattseal.drivers.gateway import rows
-from wattseal.drivers.gateway.rows import CommandRow, CommandState, StepRow, StepState
+from wattseal.drivers.gateway.rows import CommandRow, CommandState, PastRow, StepRow, StepState
 from wattseal.drivers.gateway.testifying import Frames, Said, Scribe, believed_floor
 from wattseal.drivers.testimony import Gap, Phase
 
@@ -60,6 +61,8 @@ class Found:
     head: int
     commands: tuple[CommandRow, ...]
     counters: tuple[tuple[str, str, int], ...]
+    past: tuple[PastRow, ...] = ()
+    behind: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,8 @@ class GatewayStore:
                 rows.read_head(c)[0],
                 rows.open_commands(c),
                 rows.read_counters(c),
+                rows.read_past(c),
+                rows.read_behind(c),
             )
         )
 
@@ -154,8 +159,9 @@ class GatewayStore:
         moves: Sequence[tuple[bytes, CommandState]] = (),
         steps: Sequence[tuple[bytes, Phase, int, int, StepState]] = (),
         mark: Mark | None = None,
+        past: PastRow | None = None,
     ) -> tuple[Statement, ...]:
-        """Statements that must be made, in one commit with what they tell of.
+        """Statements that must be made, in one commit with what they tell of. `past`: a device's, where it changed.
 
         Raises `StorageFullError` where even the reserve is used up; then a gap will tell how many were lost.
         """
@@ -167,6 +173,8 @@ class GatewayStore:
                 rows.move_step(connection, *step)
             if mark is not None:
                 rows.put_mark(connection, mark)
+            if past is not None:
+                rows.put_past(connection, past)
             if frames is not None and self._pressure is Pressure.NONE:
                 rows.put_frames(connection, frames)
             return tuple(self._one(connection, item) for item in said)
@@ -181,12 +189,19 @@ class GatewayStore:
         return sealed
 
     async def book(
-        self, said: Said, frames: Frames, device: str, counters: Sequence[tuple[str, int]]
+        self,
+        said: Said,
+        frames: Frames,
+        device: str,
+        counters: Sequence[tuple[str, int]],
+        past: PastRow | None = None,
     ) -> Statement | None:
-        """A reading, if there is room for it; None where it was given up."""
+        """A reading, if there is room for it; None where it was given up. `past`: the device's, where it changed."""
 
         def work(connection: sqlite3.Connection) -> Statement:
             rows.put_counters(connection, device, counters)
+            if past is not None:
+                rows.put_past(connection, past)
             if self._pressure is Pressure.NONE:
                 rows.put_frames(connection, frames)
             return self._one(connection, said)
@@ -214,6 +229,10 @@ class GatewayStore:
             rows.forget_outbox(connection, number)
 
         await self._needed(work)
+
+    async def note_behind(self, held: int) -> None:
+        """A core holds our statements up to `held`, which this database never saw. It never forgets that."""
+        await self._needed(lambda c: rows.put_behind(c, held))
 
     async def outbox_after(self, number: int, most: int = 64) -> tuple[tuple[int, bytes], ...]:
         """The next statements after `number` that the core does not hold."""
@@ -307,3 +326,15 @@ class GatewayStore:
             return
         from_ms, to_ms = min(known.from_ms, loss.from_ms), max(known.to_ms, loss.to_ms)
         self._losses[what] = _Loss(known.count + loss.count, from_ms, to_ms)
+
+
+def behind(path: Path) -> int | None:
+    """For whoever examines a box: what a core held beyond this database (`GatewayStore.note_behind`), or None.
+
+    Opens it for reading only, beside a gateway that runs; what cannot be read says nothing here.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return rows.read_behind(connection)
+    except sqlite3.Error:
+        return None

@@ -168,9 +168,12 @@ class Worker:
             await self.executor.check(state)
 
     async def _tell(self, attestation: Attestation) -> None:
-        said = Said(Kind.READING, self.device, attestation.reading.encode(), (), self._bench.clock.now())
-        sealed = await self._bench.store.book(said, attestation.frames, self.device, attestation.counters)
+        at = self._bench.clock.now()
+        said = Said(Kind.READING, self.device, attestation.reading.encode(), (), at)
+        past = self.executor.past(at)
+        sealed = await self._bench.store.book(said, attestation.frames, self.device, attestation.counters, past)
         if sealed is not None:
+            self.executor.note_kept()
             self._bench.announce((sealed,))
 
 

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from gateway_world import START, ScriptedCore, VirtualTime, World, hasty, make_site, row_of, simulated, unjournalled
 
+from wattseal.certs.clock import ClockQuality, Instant
+from wattseal.drivers.commands import BodyError
 from wattseal.drivers.device import Operation
 from wattseal.drivers.gateway import opening
+from wattseal.drivers.gateway.history import History
+from wattseal.drivers.manifest_sections import DeviceEnvelope, SiteEnvelope
 from wattseal.drivers.simulators.battery_inverter import BatteryInverter, BatteryOptions
 from wattseal.drivers.simulators.faults import Fault, FaultKind
 from wattseal.drivers.simulators.faults import Scope as Hits
@@ -25,9 +29,11 @@ def hasty_links(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def world(tmp_path: Path, *, wall: float = START) -> AsyncIterator[World]:
+async def world(
+    tmp_path: Path, *, wall: float = START, sampling: int = 3600, envelope: SiteEnvelope | None = None
+) -> AsyncIterator[World]:
     async with simulated({"battery": BATTERY}, tmp_path) as devices:
-        site = make_site(tmp_path / "box-1", [row_of(devices["battery"], sampling=3600)])
+        site = make_site(tmp_path / "box-1", [row_of(devices["battery"], sampling=sampling)], envelope=envelope)
         time = VirtualTime(wall)
         made = World(site, time, devices, ScriptedCore(site, time))
         await made.start()
@@ -235,3 +241,92 @@ async def test_the_floor_outlives_the_process(tmp_path: Path) -> None:
         w.time.step(-4000.0)
         await w.start()
         assert str(w.estate.clock.now().quality) == "untrusted"
+
+
+def bounded(*, dwell: int = 0, cycles: int = 0) -> SiteEnvelope:
+    return SiteEnvelope((DeviceEnvelope("battery", -10_000, 10_000, 0, dwell, cycles, 0, 1000),), 30_000, 30_000)
+
+
+async def test_a_restart_is_no_way_around_the_cycle_rule(tmp_path: Path) -> None:
+    """Two reversals in an hour are permitted; killed after the second, the third is still refused, for an hour."""
+    async with world(tmp_path, envelope=bounded(cycles=2)) as w:
+        for watts in (1000, -1000, 1000):
+            await w.command("battery", SET, watts)
+            await w.pass_time(30, by=10)
+        await w.command("battery", RELEASE, 0)
+        await w.restart()
+        await w.command("battery", SET, -1000)
+        assert told(await w.receipts())[-1] == ("command", "refused", "envelope_cycles")
+        await w.restart()
+        w.move(3600.0 - 61)  # the first of them was an hour ago, less a second
+        await w.command("battery", SET, -1000)
+        assert told(await w.receipts())[-1] == ("command", "refused", "envelope_cycles")
+        w.move(1.0)
+        await w.command("battery", SET, -1000)
+        assert told(await w.receipts())[-1] == ("command", "applied", "applied")
+
+
+async def test_a_restart_is_no_way_around_the_dwell_time(tmp_path: Path) -> None:
+    """Released, killed, started again: what was changed ten seconds ago may not be changed yet."""
+    async with world(tmp_path, envelope=bounded(dwell=60)) as w:
+        await w.command("battery", SET, 1000)
+        await w.pass_time(70, by=10)
+        await w.command("battery", RELEASE, 0)
+        await w.pass_time(10)
+        await w.restart()
+        await w.command("battery", SET, 2000)
+        assert told(await w.receipts())[-1] == ("command", "refused", "envelope_dwell")
+        w.move(50.0)
+        await w.command("battery", SET, 2000)
+        assert told(await w.receipts())[-1] == ("command", "applied", "applied")
+
+
+async def test_heartbeats_that_no_receipt_had_counted_are_counted_after_kill_9(tmp_path: Path) -> None:
+    """Kept with each sample: all but those of the last sampling interval."""
+    async with world(tmp_path, sampling=5) as w:
+        command = await w.command("battery", SET, 3000, hold=0, lease=40)
+        for _ in range(4):
+            await w.pass_time(20)
+            await w.tell(w.core.renewal([command], lease=40))
+            await w.work()
+        await w.pass_time(5)
+        live = w.gateway.workers["battery"].executor.live
+        assert live is not None
+        beaten, stated = live.heartbeats, len(await w.receipts())
+        assert beaten >= 3
+        await w.restart()
+        await w.work()
+        restarted = (await w.receipts())[stated]
+        assert (str(restarted.phase), restarted.heartbeats) == ("restart", beaten)
+        left = unjournalled(w.devices["battery"], await w.estate.store.steps())
+        assert len(left) == sum(receipt.heartbeats for receipt in await w.receipts())
+
+
+@pytest.mark.parametrize(
+    ("later", "cycles"),
+    [
+        (Instant(1_000_000_000 + 3_500_000, 5.0, ClockQuality.TRUSTED), 1),
+        (Instant(1_000_000_000 + 3_600_000, 5.0, ClockQuality.TRUSTED), 0),
+        (Instant(0, 5.0, ClockQuality.TRUSTED), 1),
+        (Instant(1_000_000_000 + 9_000_000, 5.0, ClockQuality.UNTRUSTED), 1),
+    ],
+)
+def test_what_is_kept_by_a_clock_that_cannot_be_trusted_counts_as_just_now(later: Instant, cycles: int) -> None:
+    """A wall clock in 1970 or set back makes nothing older than it is; the monotonic clock began anew."""
+    history = History()
+    history.commanded(100.0, SET, 1000)
+    history.commanded(200.0, SET, -1000)
+    raw = history.encode(Instant(1_000_000_000, 200.0, ClockQuality.TRUSTED))
+    found = History()
+    found.recall(raw, later)
+    facts = found.facts(later.monotonic, available=True, storage_low=False)
+    assert facts.cycles_in_hour == cycles
+    assert (facts.commanded, facts.last_direction) == ((SET, -1000), -1)
+    assert facts.last_change_at is not None
+    assert facts.last_change_at <= later.monotonic
+
+
+@pytest.mark.parametrize("raw", [b"\xa0", b"\xa4\x01\x82\x63off\x00\x02\xf6\x03\x00\x04\x80", b"\x01"])
+def test_a_damaged_past_is_told_and_not_guessed(raw: bytes) -> None:
+    with pytest.raises(BodyError, match="damaged"):
+        History().recall(raw, Instant(0, 0.0, ClockQuality.TRUSTED))
