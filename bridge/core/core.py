@@ -112,6 +112,8 @@ class Core:
             deed, timed = self._taken_in(arrival, taken, refused, now)
             facts = outbound.facts_of(self._memory, estate.site, estate.policy, now)
             self._tell("taken", events=timed)
+            if any(one.start <= now.unix for one in timed):  # an order is likely: the gate may begin to check
+                await self._send(deed.statements)
             consents = {one.event.origin.key: consent(one, facts, estate.site, estate.policy) for one in timed}
             state = session_state(consents)
             self._tell("consented", consents=consents)

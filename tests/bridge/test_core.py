@@ -98,7 +98,7 @@ async def test_a_command_is_sent_only_when_all_it_rests_on_is_durable(bench):
     bench.core._memory.gateway.epoch = EPOCH
     await bench.tell(give())
     assert held == [True]
-    assert len(ahead) == 5
+    assert len({said.digest for said in ahead}) == 5
 
 
 async def test_an_event_to_come_waits_for_its_time(bench):
@@ -777,5 +777,5 @@ async def test_no_command_leaves_before_its_commit_and_what_it_rests_on_goes_ahe
     bench.estate.store.commit = watched
     await bench.tell(give())
     rest = [Kind.INGRESS, Kind.INTENT, Kind.FACTS, Kind.DECISION]
-    assert before == [[Kind.HAIL], [Kind.HAIL, *rest]]
+    assert before == [[Kind.HAIL, *rest[:2]], [Kind.HAIL, *rest]]
     assert [said.header.kind for said in bench.line.sent] == [Kind.HAIL, *rest, Kind.COMMAND]

@@ -141,7 +141,7 @@ class Time:
 
 @dataclass
 class Line:
-    """The gateway's end: what was sent, in order."""
+    """The gateway's end: what was sent, in order, each statement once as on a real connection."""
 
     sent: list[Statement] = field(default_factory=list)
     sent_all_again: int = 0
@@ -150,7 +150,7 @@ class Line:
         self.sent_all_again += 1
 
     async def send(self, statements: Sequence[Statement]) -> None:
-        self.sent += statements
+        self.sent += [said for said in statements if said not in self.sent]
 
     def of(self, kind: Kind) -> list[Statement]:
         return [said for said in self.sent if said.header.kind is kind]
