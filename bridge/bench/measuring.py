@@ -29,12 +29,13 @@ class Plan:
 
 @dataclass(slots=True)
 class Harvest:
-    """Everything measured, in the order in which it was."""
+    """Everything measured, in the order in which it was. `considered`: nanoseconds of the gate for each command."""
 
     ours: list[Passage] = field(default_factory=list)
     raw: list[RawPassage] = field(default_factory=list)
     waterfalls: list[Waterfall] = field(default_factory=list)
     transactions: tuple[Transaction, ...] = ()
+    considered: list[int] = field(default_factory=list)
     message: bytes = b""
     rounds: int = 0
 
@@ -65,6 +66,9 @@ async def measure(stage: Stage, directory: Path, plan: Plan) -> Harvest:
                 passages = [await side.event(watts.next()) for _ in range(plan.events)]
                 harvest.ours += passages
                 stamps = await side.stamps()
+                harvest.considered += [
+                    end - begin for name, begin, end, detail in stamps if (name, detail) == ("consider", "Accepted")
+                ]
                 harvest.waterfalls += [found for one in passages if (found := waterfall(one, stamps)) is not None]
                 harvest.raw += await _raw_round(raw, side, watts, plan.events)
                 harvest.rounds += 1
