@@ -3,10 +3,14 @@
 Reading is strict: order, cardinality, namespaces, unknown elements and attributes, mixed content and every text are
 checked, so no schema is needed at run time. A violation becomes `BindingError` with the path of the element. Legal but
 suspicious forms become `Note`s. Writing gives text in the order of the fields. Knows no dialect.
+
+Reading tolerantly, for dialects whose rule that is, makes notes of order and unknown elements too, and leaves out and
+records what breaks where it stands apart; see `xml_tolerant_reading`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from lxml import etree
@@ -16,7 +20,8 @@ from wattseal.protocols.lexical import LexicalError
 from wattseal.protocols.xml_document import Element
 from wattseal.protocols.xml_plan import Dialect
 from wattseal.protocols.xml_reading import Notes, Reader, ReadError, TableOfReaders
-from wattseal.protocols.xml_writing import TableOfWriters
+from wattseal.protocols.xml_tolerant_reading import Findings, TableOfTolerantReaders
+from wattseal.protocols.xml_writing import TableOfWriters, Writer
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -43,6 +48,24 @@ class BindingError(PeerError):
         self.path = path
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An item that was not read: the element that it is, and where (`path`) and how it breaks its type."""
+
+    item: Element
+    path: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class TolerantReading(Generic[S]):
+    """A value, the notes on how it was read, and what had to be left out of it."""
+
+    value: S
+    notes: tuple[Note, ...]
+    left_out: tuple[LeftOut, ...]
+
+
 class Binding:
     """Readers and writers of one dialect's types, compiled when first used."""
 
@@ -50,6 +73,8 @@ class Binding:
         self._dialect: Final = dialect
         self._readers: Final = TableOfReaders(dialect)
         self._writers: Final = TableOfWriters(dialect)
+        self._tolerant: Final = TableOfTolerantReaders(dialect)
+        self._element_writers: Final[dict[tuple[type[msgspec.Struct], str, str], Writer]] = {}
 
     def read(self, struct: type[S], element: Element) -> tuple[S, tuple[Note, ...]]:
         """The value that an element holds, with notes. Raises BindingError.
@@ -62,17 +87,55 @@ class Binding:
             value: S = reader(element, remarks)
         except ReadError as error:
             raise BindingError(path_of(error.element), error.sentence) from error
-        notes = tuple(Note(path_of(where), text) for where, text in remarks[:MOST_NOTES])
-        rest = len(remarks) - MOST_NOTES
-        return value, notes if rest <= 0 else (*notes, Note(path_of(element), f"{rest} more notes are left out"))
+        return value, _notes_of(remarks, element)
+
+    def read_tolerantly(self, kinds: Mapping[str, type[S]], element: Element) -> TolerantReading[S] | None:
+        """The value that an element holds, read as widely as it can be understood; its name chooses one of the kinds.
+
+        None if it has none of the names. Raises BindingError.
+        """
+        findings = Findings()
+        tag = str(element.tag)
+        struct = kinds.get(tag) or kinds.get(self._tolerant.canonical(tag, element, findings) or tag)
+        if struct is None:
+            return None
+        try:
+            value: S = self._tolerant.reader_of(struct)(element, findings)
+        except ReadError as error:
+            raise BindingError(path_of(error.element), error.sentence) from error
+        left_out = tuple(LeftOut(item, path_of(error.element), error.sentence) for item, error in findings.refused)
+        return TolerantReading(value, _notes_of(findings.remarks, element), left_out)
 
     def write(self, value: msgspec.Struct, out: list[str]) -> None:
         """Appends the content of the value's element (not its tags) to `out`. Raises MisuseError for a wrong value."""
         try:
             self._writers.writer_of(type(value))(value, out)
-        except (LexicalError, TypeError, AttributeError, ValueError, ArithmeticError, KeyError) as error:
-            sentence = f"A {type(value).__name__} cannot be written: {error}."
-            raise MisuseError("unencodable_message", sentence) from error
+        except _UNWRITABLE as error:
+            raise _unwritable(value, error) from error
+
+    def write_element(self, value: msgspec.Struct, name: str, declared: str, out: list[str]) -> None:
+        """Appends the value's whole element; `declared` goes into its start tag. Raises MisuseError."""
+        key = (type(value), name, declared)
+        try:
+            writer = self._element_writers.get(key)
+            if writer is None:
+                writer = self._element_writers[key] = self._writers.element_writer_of(*key)
+            writer(value, out)
+        except _UNWRITABLE as error:
+            raise _unwritable(value, error) from error
+
+
+_UNWRITABLE: Final = (LexicalError, TypeError, AttributeError, ValueError, ArithmeticError, KeyError)
+
+
+def _unwritable(value: msgspec.Struct, error: Exception) -> MisuseError:
+    return MisuseError("unencodable_message", f"A {type(value).__name__} cannot be written: {error}.")
+
+
+def _notes_of(remarks: Notes, element: Element) -> tuple[Note, ...]:
+    notes = tuple(Note(path_of(where), text) for where, text in remarks[:MOST_NOTES])
+    rest = len(remarks) - MOST_NOTES
+    return notes if rest <= 0 else (*notes, Note(path_of(element), f"{rest} more notes are left out"))
 
 
 def path_of(element: Element) -> str:

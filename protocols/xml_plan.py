@@ -7,7 +7,7 @@ dialect's own types and its extension token come in a `Dialect`.
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -41,17 +41,26 @@ class Dialect:
     """What a dialect adds: prefixes, lexical forms by Python type, the type of its extension tokens.
 
     `free_attributes` are the qualified names of attributes that the elements of a type may bear beside the fields.
+    `speaks` are the vocabularies whose fields are written; `owes` the optional fields that must be written all the
+    same, by type. `aliases` are namespaces that a tolerant reader takes for that of the prefix beside them.
     """
 
     namespaces: Mapping[str, str]
     lexicals: Mapping[type, Lexical[Any]]
     extension: type[str]
     free_attributes: Mapping[type[msgspec.Struct], frozenset[str]]
+    speaks: frozenset[str] = frozenset()
+    owes: Mapping[type[msgspec.Struct], frozenset[str]] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def qualified(self, name: str) -> str:
-        """``ei:venID`` as ``{namespace}venID``."""
-        prefix, _, local = name.partition(":")
+        """``ei:venID`` as ``{namespace}venID``; without a prefix the namespace is that of the empty prefix."""
+        prefix, _, local = name.rpartition(":")
         return f"{{{self.namespaces[prefix]}}}{local}"
+
+    def attribute_name(self, name: str) -> str:
+        """The qualified name of an attribute; without a prefix it stands in no namespace."""
+        return self.qualified(name) if ":" in name else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
-    """One field. Exactly one of `lexical`, `struct`, `choice` and `opaque` says what the innermost element holds."""
+    """One field. Exactly one of `lexical`, `struct`, `choice` and `opaque` says what the innermost element holds.
+
+    `by_type` are further structs that xsi:type may name in place of `struct`. `text`: the field is the text of the
+    element itself; `strangers`: it holds the names of unknown children. `foreign` names the vocabulary of the field
+    where the dialect does not speak it; `owed`: absent only when read.
+    """
 
     name: str
     steps: tuple[Step, ...]
@@ -77,6 +91,12 @@ class FieldPlan:
     choice: tuple[type[msgspec.Struct], ...] = ()
     opaque: bool = False
     then: str = ""
+    by_type: tuple[type[msgspec.Struct], ...] = ()
+    text: bool = False
+    strangers: bool = False
+    apart: bool = False
+    owed: bool = False
+    foreign: str = ""
 
 
 def element_of(struct: type[msgspec.Struct]) -> str:
@@ -99,6 +119,8 @@ def _field(struct: type[msgspec.Struct], name: str, hint: Any, dialect: Dialect)
     if len(wires) != 1:
         raise TypeError(f"{place} has no wire path")
     wire, held = wires[0], hint.__origin__
+    if wire.path == "*":
+        return FieldPlan(name, (), optional=False, many=False, strangers=True)
     attribute = wire.path.startswith("@")
     steps = tuple(_step(text) for text in wire.path.removeprefix("@").split("/"))
     members = _members(held)
@@ -110,12 +132,25 @@ def _field(struct: type[msgspec.Struct], name: str, hint: Any, dialect: Dialect)
     if many != any(step.many for step in steps) or (not many and optional != any(step.least == 0 for step in steps)):
         raise TypeError(f"{place} is typed otherwise than its path {wire.path} says")
     held_as = _held(place, members, wire, dialect)
-    return FieldPlan(name, steps, optional, many, attribute, then=wire.then, **held_as)
+    return FieldPlan(
+        name,
+        steps,
+        optional,
+        many,
+        attribute,
+        then=wire.then,
+        by_type=wire.by_type,
+        text=wire.path == ".",
+        apart=wire.apart,
+        owed=wire.path.endswith("!") or name in dialect.owes.get(struct, ()),
+        foreign="" if wire.of in dialect.speaks else wire.of,
+        **held_as,
+    )
 
 
 def _step(text: str) -> Step:
     mark = text[-1]
-    return Step(text.rstrip("?*+"), 0 if mark in "?*" else 1, mark in "*+")
+    return Step(text.rstrip("?*+!"), 0 if mark in "?*!" else 1, mark in "*+")
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

@@ -61,7 +61,9 @@ class TableOfReaders:
         plan = plan_of(struct, self._dialect)
         slots = tuple(self._slot(field) for field in plan if not field.attribute)
         attributes = {
-            self._dialect.qualified(field.steps[0].name): field for field in plan if field.attribute and field.lexical
+            self._dialect.attribute_name(field.steps[0].name): field
+            for field in plan
+            if field.attribute and field.lexical
         }
         inside: str | None = getattr(struct, "INSIDE", None)
         free = self._dialect.free_attributes.get(struct, frozenset())

@@ -15,6 +15,8 @@ from wattseal.protocols.xml_plan import Dialect, FieldPlan, element_of, plan_of
 
 Writer = Callable[[Any, list[str]], None]
 
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+
 
 class TableOfWriters:
     """The writers of one dialect's types, compiled on first use."""
@@ -43,7 +45,17 @@ class TableOfWriters:
 
         return write
 
+    def element_writer_of(self, struct: type[msgspec.Struct], name: str, declared: str = "") -> Writer:
+        """The writer of a whole element, attributes included; `declared` is put into its start tag as it stands."""
+        return self._struct(struct, [name], "", declared)
+
     def _field(self, field: FieldPlan) -> Writer:
+        if field.foreign:
+            return _forbidden(f"{field.name} belongs to {field.foreign}, not to the profile in use")
+        if field.strangers:
+            return _forbidden(f"{field.name} holds what was read and not understood")
+        if field.text and field.lexical is not None:
+            return _text(field.lexical)
         item = self._item(field)
         if not field.many:
             return _single(field, item)
@@ -75,16 +87,18 @@ class TableOfWriters:
             return self._choice(field)
         if field.opaque:
             return _opaque(self._dialect.qualified(names[-1]))
+        if field.by_type and field.struct is not None:
+            return self._by_type(field.struct, field.by_type, names[-1])
         if field.struct is not None:
             return self._struct(field.struct, names, field.then)
         if field.lexical is None:
             raise TypeError(f"{field.name} has no content")
         return _leaf(field.lexical, names, field.then)
 
-    def _struct(self, struct: type[msgspec.Struct], names: list[str], then: str) -> Writer:
+    def _struct(self, struct: type[msgspec.Struct], names: list[str], then: str, declared: str = "") -> Writer:
         content = self.writer_of(struct)
         attributes = [field for field in plan_of(struct, self._dialect) if field.attribute]
-        opening = "".join(f"<{name}>" for name in names[:-1]) + f"<{names[-1]}"
+        opening = "".join(f"<{name}>" for name in names[:-1]) + f"<{names[-1]}{declared}"
         closing = _closing(names, then)
 
         def write(value: Any, out: list[str]) -> None:
@@ -96,6 +110,21 @@ class TableOfWriters:
             out.append(">")
             content(value, out)
             out.append(closing)
+
+        return write
+
+    def _by_type(self, plain: type[msgspec.Struct], kinds: tuple[type[msgspec.Struct], ...], name: str) -> Writer:
+        """An element whose type is told by xsi:type, unless it is the plain one. Compiled when met."""
+        writers: dict[type[msgspec.Struct], Writer] = {}
+
+        def write(value: Any, out: list[str]) -> None:
+            kind = type(value)
+            if kind not in writers:
+                if kind is not plain and kind not in kinds:
+                    raise LexicalError(f"a {kind.__name__} cannot stand in {name}")
+                declared = "" if kind is plain else f' xmlns:xsi="{_XSI}" xsi:type="{kind.__name__}"'
+                writers[kind] = self._struct(kind, [name], "", declared)
+            writers[kind](value, out)
 
         return write
 
@@ -112,13 +141,32 @@ class TableOfWriters:
 
 
 def _single(field: FieldPlan, item: Writer) -> Writer:
-    optional, name = field.optional, field.name
+    optional, name = field.optional and not field.owed, field.name
 
     def write(value: Any, out: list[str]) -> None:
         if value is not None:
             item(value, out)
         elif not optional:
             raise LexicalError(f"{name} must not be absent")
+
+    return write
+
+
+def _forbidden(sentence: str) -> Writer:
+    """For fields that are read only: they must be empty."""
+
+    def write(value: Any, out: list[str]) -> None:  # noqa: ARG001  the shape of all writers
+        if value is not None and value != ():
+            raise LexicalError(sentence)
+
+    return write
+
+
+def _text(lexical: Lexical[Any]) -> Writer:
+    """The text of the element itself."""
+
+    def write(value: Any, out: list[str]) -> None:
+        out.append(escaped(lexical.write(value)))
 
     return write
 
@@ -158,6 +206,10 @@ def _opaque(tag: str) -> Writer:
 
 
 def _attribute(field: FieldPlan, value: Any, out: list[str]) -> None:
+    if value is None and (field.owed or not field.optional):
+        raise LexicalError(f"{field.name} must not be absent")
+    if value is not None and field.foreign:
+        raise LexicalError(f"{field.name} belongs to {field.foreign}, not to the profile in use")
     if value is not None and field.lexical is not None:
         text = escaped(field.lexical.write(value)).replace('"', "&quot;").replace("\t", "&#9;").replace("\n", "&#10;")
         out.append(f' {field.steps[0].name}="{text}"')

@@ -24,8 +24,6 @@ def _shown(value: object) -> str:
 
 
 def _integer_of(text: str, name: str) -> int:
-    if text.isdecimal() and text.isascii() and len(text) <= _SHOWN_CHARACTERS:
-        return int(text)
     digits = text.strip(XML_SPACE)
     if not _INTEGER.match(digits):
         raise LexicalError(f"{_shown(text)} is no {name}")
@@ -36,7 +34,8 @@ def integer(least: int, most: int, name: str) -> Lexical[int]:
     """An integer of a range; a plus sign and leading zeros are legal."""
 
     def read(text: str) -> int:
-        value = _integer_of(text, name)
+        plain = text.isdecimal() and text.isascii() and len(text) <= _SHOWN_CHARACTERS
+        value = int(text) if plain else _integer_of(text, name)
         if not least <= value <= most:
             raise LexicalError(f"{value} is no {name}: it lies outside {least} to {most}")
         return value
