@@ -19,6 +19,7 @@ from wattseal.certs.ledger import LEDGER, verify_whole
 from wattseal.certs.manifest import Manifest, read_manifest
 from wattseal.certs.policy import Policy
 from wattseal.certs.storage import Store
+from wattseal.drivers.gateway.store import behind
 from wattseal.drivers.manifest_sections import Sections, policy_entities
 
 _SOON_SECONDS: Final = 30 * 86_400
@@ -46,6 +47,7 @@ def examine(directory: Path) -> tuple[Finding, ...]:
     if site is not None and manifest is not None:
         found += _agreement(site, manifest, box)
     found += _ledger(box)
+    found += _gateway_chain(box)
     found += _running(box)
     return tuple(found)
 
@@ -128,6 +130,16 @@ def _ledger(box: Box) -> Iterator[Finding]:
         return
     for fault in faults:
         yield Finding(fault.reason, fault.sentence, True)
+
+
+def _gateway_chain(box: Box) -> Iterator[Finding]:
+    held = behind(box.gateway_database)
+    if held is not None:
+        sentence = (
+            f"{box.gateway_database} is not the database that the gateway spoke from before: the core holds its "
+            f"statements up to number {held}. Nothing is ordered. Put the right one back, or begin a new record."
+        )
+        yield Finding("gateway_chain_lost", sentence, True)
 
 
 def _running(box: Box) -> Iterator[Finding]:

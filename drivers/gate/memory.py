@@ -59,6 +59,7 @@ class GateMemory:
         if len(mark.epoch) != EPOCH_BYTES:
             raise MemoryFaultError("epoch_malformed", f"An epoch has {EPOCH_BYTES} bytes.")
         self._mark = mark
+        self._chain_lost = False
         self._accepted: OrderedDict[bytes, Ask] = OrderedDict()
         self._parents: OrderedDict[bytes, Statement] = OrderedDict()
         self._decisions: OrderedDict[bytes, Decision] = OrderedDict()
@@ -93,6 +94,15 @@ class GateMemory:
     def high_water(self) -> int:
         """The highest sequence number consumed in this epoch."""
         return self._mark.high_water
+
+    @property
+    def chain_lost(self) -> bool:
+        """Whether this gateway no longer knows what it stated before: then it takes nothing but a release."""
+        return self._chain_lost
+
+    def lose_chain(self) -> None:
+        """A core holds statements of this gateway that its database never saw. There is no way back in this run."""
+        self._chain_lost = True
 
     def consume(self, sequence: int) -> None:
         """Raise the high-water mark. It never falls."""

@@ -6,6 +6,7 @@
      4 seal            algorithm_mismatch  signature_invalid  signature_not_low_s
      5 address         audience_wrong  device_unknown  profile_changed
      6 freshness       epoch_wrong  sequence_replayed  sequence_jump          (here the sequence number is consumed)
+                       gateway_chain_lost
      7 time            lease_too_long  clock_untrusted  manifest_expired  expiry_missing  not_yet_valid  expired
      8 parents         parent_missing  parent_too_many  parent_kind_wrong  decision_denied  decision_other_order
                        policy_digest_wrong  principal_unknown
@@ -125,6 +126,10 @@ def freshness(passage: Passage) -> None:
         raise RefusalError("sequence_jump", f"Number {sequence} is too far above {memory.high_water}; hail it again.")
     memory.consume(sequence)
     passage.consumed = sequence
+    if memory.chain_lost and not passage.releases:
+        raise RefusalError(
+            "gateway_chain_lost", "The gateway's database is not the one it spoke from before; only a release is taken."
+        )
 
 
 def time(passage: Passage) -> None:

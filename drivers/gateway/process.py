@@ -70,6 +70,7 @@ class Gateway:
             self._outlet,
             estate.manifest.gateway,
             estate.manifest.expires_at,
+            estate.found.head,
         )
         self._occupied = False
         self._cores: asyncio.Queue[StatementStream] = asyncio.Queue()

@@ -1,6 +1,11 @@
 """What becomes of each message from the core: the gate's outcome, made durable and handed to whom it concerns.
 
 Knows neither sockets nor devices. A message that the gate refuses changes nothing but the record.
+
+Whether this database is the one that the gateway spoke from before shows at the first hail of a run: before it nothing
+was sent in this run, so a core that holds more than an earlier run had made holds what this database never saw (it was
+lost, or an old copy was put back). Then the gateway says nothing any more, not even its epoch; so no command can be
+made for it, and the ledger gets no second statement under a number that is taken.
 """
 
 import asyncio
@@ -26,11 +31,18 @@ from wattseal.drivers.gateway.testifying import Said
 from wattseal.drivers.gateway.worker import Worker, local_facts
 from wattseal.drivers.testimony import Phase, Receipt, Result
 
+_CHAIN_LOST: Final = (
+    "The core holds statements of this gateway that its database never saw. Nothing is ordered: put the right "
+    "gateway.db back, or begin a new record as the operations guide says."
+)
 _log: Final = structlog.get_logger("gateway.reception")
 
 
 class Reception:
-    """Hears the core. `gateway` is our own name, `expires_at` the manifest's end in unix seconds."""
+    """Hears the core. `gateway` is our own name, `expires_at` the manifest's end in unix seconds.
+
+    `head`: number of the last statement that an earlier run made (-1: none).
+    """
 
     def __init__(
         self,
@@ -42,6 +54,7 @@ class Reception:
         outlet: Outlet,
         gateway: str,
         expires_at: int,
+        head: int,
     ) -> None:
         self._gate = gate
         self._store = store
@@ -52,6 +65,9 @@ class Reception:
         self._gateway = gateway
         self._expires_at = expires_at
         self._refusals = Refusals()
+        self._head_found: int | None = head
+        if store.behind:
+            gate.memory.lose_chain()
 
     def announce(self, statements: Sequence[Statement]) -> None:
         """Our own statements are durable: facts may name them from now on, and the core gets them."""
@@ -115,8 +131,14 @@ class Reception:
         await self._hold(renewed.renewal.held)
 
     async def _hello(self, hailed: Hailed, at: Instant) -> None:
-        await self._hold(hailed.hail.held)
-        memory = self._gate.memory
+        memory, held = self._gate.memory, hailed.hail.held
+        if not memory.chain_lost and not await self._is_our_chain(held):
+            memory.lose_chain()
+            await self._store.note_behind(held)
+        if memory.chain_lost:
+            self._outlet.end()
+            _log.error("gateway_chain_lost", held=held, sentence=_CHAIN_LOST)
+            return
         hello = Hello(hailed.hail.nonce, memory.epoch, memory.high_water, str(at.quality))
         said = Said(Kind.HELLO, self._gateway, hello.encode(), (hailed.statement.digest,), at)
         self.announce(await self._store.say((said,)))
@@ -144,11 +166,21 @@ class Reception:
         """Whether the command was accepted before: then a refusal of its copy says nothing about it."""
         return self._gate.memory.accepted(command)
 
-    async def _hold(self, held: int) -> None:
+    async def _is_our_chain(self, held: int) -> bool:
+        """Whether the core can hold what it says; see the module's text."""
+        if self._head_found is not None and held > self._head_found:
+            return False
+        self._head_found = None
+        return await self._hold(held)
+
+    async def _hold(self, held: int) -> bool:
+        """Whether we ever said as much; then it need not be sent again."""
         try:
             await self._store.hold(held)
         except PeerError as error:
             _log.error("held_ahead", held=held, reason=error.reason, sentence=error.sentence)
+            return False
+        return True
 
     def _date_manifest(self, at: Instant) -> None:
         if at.quality is not ClockQuality.UNTRUSTED:

@@ -62,7 +62,6 @@ class Found:
     commands: tuple[CommandRow, ...]
     counters: tuple[tuple[str, str, int], ...]
     past: tuple[PastRow, ...] = ()
-    behind: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,7 @@ class GatewayStore:
         self._losses: dict[str, _Loss] = {}
         self._relief = asyncio.Lock()
         self._said = 0
+        self._behind = store.read_now(rows.read_behind) is not None
 
     @classmethod
     def open(
@@ -113,6 +113,11 @@ class GatewayStore:
         """Whether orders that raise power are to be refused."""
         return self._pressure >= Pressure.READINGS
 
+    @property
+    def behind(self) -> bool:
+        """Whether a core was met that holds more of our statements than were ever made here (`note_behind`)."""
+        return self._behind
+
     def found(self) -> Found:
         """What an earlier run left; asked once, at the start."""
         return self._store.read_now(
@@ -123,7 +128,6 @@ class GatewayStore:
                 rows.open_commands(c),
                 rows.read_counters(c),
                 rows.read_past(c),
-                rows.read_behind(c),
             )
         )
 
@@ -206,6 +210,8 @@ class GatewayStore:
                 rows.put_frames(connection, frames)
             return self._one(connection, said)
 
+        if self._behind:
+            return None
         if self._pressure >= Pressure.READINGS:
             self._lose("readings", said.at)
             return None
@@ -231,7 +237,11 @@ class GatewayStore:
         await self._needed(work)
 
     async def note_behind(self, held: int) -> None:
-        """A core holds our statements up to `held`, which this database never saw. It never forgets that."""
+        """A core holds our statements up to `held`, which this database never saw: no reading is made here any more.
+
+        The database never forgets that, however long it grows: what it would say next bears a number that is taken.
+        """
+        self._behind = True
         await self._needed(lambda c: rows.put_behind(c, held))
 
     async def outbox_after(self, number: int, most: int = 64) -> tuple[tuple[int, bytes], ...]:
