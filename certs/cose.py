@@ -12,7 +12,7 @@ from typing import Final
 import cbor2
 
 from wattseal.certs import cbor
-from wattseal.certs.errors import PeerError
+from wattseal.certs.errors import MisuseError, PeerError
 from wattseal.certs.keys import PublicKey, Signer
 
 ALGORITHM: Final = 1
@@ -46,11 +46,17 @@ class Envelope:
 
 
 def seal(signer: Signer, header: Mapping[int, cbor.Value], payload: bytes) -> bytes:
-    """The sealed bytes of `payload` under `header`; algorithm and key id are filled in from the signer."""
+    """The sealed bytes of `payload` under `header`; algorithm and key id are filled in from the signer.
+
+    Raises `MisuseError` (`message_oversized`) for what no reader would take.
+    """
     public = signer.public
     protected = cbor.encode({ALGORITHM: int(public.algorithm), KEY_ID: public.kid, **header})
     signature = signer.sign(_to_be_signed(protected, payload))
-    return cbor2.dumps(cbor2.CBORTag(_TAG, [protected, {}, payload, signature]))
+    sealed = cbor2.dumps(cbor2.CBORTag(_TAG, [protected, {}, payload, signature]))
+    if len(sealed) > MAX_BYTES:
+        raise MisuseError("message_oversized", f"A statement of {len(sealed)} bytes is over the cap of {MAX_BYTES}.")
+    return sealed
 
 
 def take_apart(data: bytes, *, max_bytes: int = MAX_BYTES) -> Envelope:

@@ -35,7 +35,7 @@ from wattseal.bridge.site.model import Site
 from wattseal.bridge.timeline import TimedEvent, is_over, next_change
 from wattseal.certs import ledger
 from wattseal.certs.clock import ClockQuality, Instant, TrustedClock
-from wattseal.certs.errors import PeerError, WorldError
+from wattseal.certs.errors import PeerError, WattsealError, WorldError
 from wattseal.certs.manifest import Manifest
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Kind, Statement
@@ -316,7 +316,7 @@ class Core:
         ahead = () if bundle is None else [said for said in deed.statements if said.header.kind is not Kind.COMMAND]
         try:
             await asyncio.gather(self._commit(deed), self._send(ahead))  # in this order: the disk begins first
-        except StorageFullError:
+        except WattsealError:
             self._memory.wanted_afresh |= afresh
             raise
         self._tell("committed", bundle=bundle)
@@ -351,17 +351,25 @@ class Core:
         except StorageFullError:
             await self._fall_back()
             raise
+        except WattsealError:
+            self._forget_uncommitted()
+            raise
 
     async def _fall_back(self) -> None:
-        """The disk is full: what was not committed is forgotten again, and the reserve is freed for reverts."""
-        gateway = self._memory.gateway
+        """The disk is full: the reserve is freed for reverts."""
+        self._forget_uncommitted()
+        self._memory.storage_low = True
+        await self._estate.store.release_reserve()
+        self.changed.set()
+
+    def _forget_uncommitted(self) -> None:
+        """Nothing was written, and no command sent: what was durable before stands, and is looked at again."""
+        gateway, storage_low = self._memory.gateway, self._memory.storage_low
         self._memory = Memory.restore(self._estate.store.read_now(journal.recall))
         self._memory.gateway.epoch = gateway.epoch
         self._memory.gateway.sequence = gateway.sequence
-        self._memory.storage_low = True
-        self._asked_from = (self._memory.gateway.held, 0)  # a hail that did not fit was not sent: ask again
-        await self._estate.store.release_reserve()
-        self.changed.set()
+        self._memory.storage_low = storage_low
+        self._asked_from = (self._memory.gateway.held, 0)  # a hail that was not kept was not sent: ask again
 
     async def _send(self, statements: Sequence[Statement]) -> None:
         """Sends. A broken line is no error here: the next hello finds what it did not get."""
@@ -369,7 +377,7 @@ class Core:
             return
         try:
             await self._line.send(statements)
-        except WorldError as error:
+        except (WorldError, PeerError) as error:
             _log.warning("gateway_line_lost", reason=error.reason)
 
     def _tell(self, what: str, **fields: object) -> None:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
@@ -18,6 +19,8 @@ from wattseal.certs.clock import Instant
 from wattseal.certs.statement import Statement
 from wattseal.protocols.grid_event import EventStatus, GridEvent
 from wattseal.protocols.ingress import CARRIED, Ingress
+
+_MOST_REFUSED: Final = 128
 
 
 class Change(StrEnum):
@@ -123,7 +126,14 @@ def _ingress(
         arrived_ms=now.unix_ms,
         clock=str(now.quality),
         verdict=verdict,
-        refused=refused,
+        refused=_told(refused),
         addressee=arrival.addressee,
     )
     return deed.say(scribe.ingress(body, hashlib.sha256(arrival.raw).digest(), now), arrival.raw)
+
+
+def _told(refused: tuple[tuple[str, str, str], ...]) -> tuple[tuple[str, str, str], ...]:
+    """What an ingress says of refused events: each, or the first of them and how many more."""
+    if len(refused) <= _MOST_REFUSED:
+        return refused
+    return (*refused[:_MOST_REFUSED], ("", "", f"{len(refused) - _MOST_REFUSED}_more"))

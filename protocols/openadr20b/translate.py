@@ -33,6 +33,7 @@ from wattseal.protocols.openadr20b.vocabulary import ResponseCode, SignalName, S
 TRANSLATOR: Final = "openadr-2.0b/1"
 DIALECT: Final = "openadr-2.0b"
 MAX_WATTS: Final = 1_000_000_000
+MAX_EVENT_BYTES: Final = 60_000  # a sealed statement has at most 65,536, its header some thousand of them
 _LEVELS: Final = range(4)
 _SIMPLE: Final = frozenset({SignalName.SIMPLE, SignalName.SIMPLE_DEPRECATED})
 
@@ -179,7 +180,20 @@ def _translated(event: EiEvent, context: TranslationContext) -> Translation:
         recovery_seconds=_signed_seconds(period.recovery, period),
         courses=courses,
     )
+    _require_sealable(event_out)
     return Translation(event_out, odd_signals + odd_targets)
+
+
+def _require_sealable(event: GridEvent) -> None:
+    """What is too long for one statement could be told to no gateway, and neither could what rests on it."""
+    length = len(event.encode(TRANSLATOR))
+    if length > MAX_EVENT_BYTES:
+        raise _RefusedError(
+            ResponseCode.INVALID_DATA,
+            "event_too_long",
+            f"The event has more intervals than one statement holds ({length} of {MAX_EVENT_BYTES} bytes); ask the "
+            "utility for fewer, longer ones.",
+        )
 
 
 def _pointed(target: Target, context: TranslationContext) -> tuple[Point, tuple[str, ...], tuple[str, ...]]:

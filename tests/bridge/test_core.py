@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from bridge_world import EPOCH, NOW, SITE_TEXT, UTILITY, Bench, consents_of, decisions, make_bench
@@ -16,7 +17,7 @@ from wattseal.bridge.facts import Facts, Standing
 from wattseal.bridge.journal import keep_session, recall
 from wattseal.certs.clock import ClockQuality
 from wattseal.certs.statement import PARENTS_OF, ROLE_OF, Kind
-from wattseal.certs.storage import StorageFullError
+from wattseal.certs.storage import StorageError, StorageFullError, Store
 from wattseal.drivers.commands import Command, Hail, Hello, Operation, Order, Renewal
 from wattseal.drivers.testimony import Phase, Quantity, Reading, Receipt, Result
 from wattseal.protocols.grid_event import EventStatus, GridEvent
@@ -650,6 +651,45 @@ async def test_a_full_disk_forgets_no_order_that_was_wanted_afresh(new_bench):
     assert len(bench.line.orders()) == 1
     await bench.core.look()
     assert len(bench.line.orders()) == 2
+
+
+@pytest.mark.parametrize("turn", ["an order that is due", "a new event", "what the gateway says"])
+async def test_what_the_disk_did_not_take_did_not_happen(bench, monkeypatch, turn):
+    """Another process holds the database for a while: no order is taken for given, and the next look gives it."""
+    await bench.connect()
+    await bench.tell(give(2000, start=NOW + 100))
+    bench.time.advance(100)
+    held = bench.core.memory.gateway.held
+
+    async def busy(_store, _work):
+        raise StorageError("storage_busy", "Another process holds core.db; end it, or wait.")
+
+    news = give(2000, start=NOW + 100), give(500, event_id="E2", start=NOW, target=CHARGER)
+    turns = {
+        "an order that is due": bench.core.look,
+        "a new event": partial(bench.tell, *news),
+        "what the gateway says": bench.reading,
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "commit", busy)
+        with pytest.raises(StorageError):
+            await turns[turn]()
+    assert bench.line.orders() == []
+    assert set(bench.core.memory.events) == {(UTILITY, "E1")}
+    assert bench.core.memory.gateway.held == held
+    await bench.core.look()
+    assert bench.line.orders() == [("battery", "set_power", 2000)]
+
+
+async def test_a_list_of_many_refused_events_fits_its_ingress(bench):
+    """A mebibyte of events for somebody else: the ingress names the first, says how many more, and can be read."""
+    odd = tuple(give(event_id=f"{number:04}" + "x" * 200, target=Target(resource_ids=("zz",))) for number in range(500))
+    await bench.tell(give(1000, event_id="E1"), *odd)
+    ingress = next(said for said in bench.statements() if said.header.kind is Kind.INGRESS)
+    refused = Ingress.decode(ingress.body).refused
+    assert len(refused) == 129
+    assert refused[-1] == ("", "", "372_more")
+    assert len(ingress.raw) <= 65_536
 
 
 # --- forgetting

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattseal.certs import cbor, cose
-from wattseal.certs.errors import PeerError
+from wattseal.certs.errors import MisuseError, PeerError
 from wattseal.certs.keys import FileSigner, SignatureError
 
 PRIVATE = ec.generate_private_key(ec.SECP256R1())
@@ -70,6 +70,14 @@ def test_every_single_bit_flipped_is_refused() -> None:
         flipped[bit >> 3] ^= 1 << (bit & 7)
         with pytest.raises(PeerError):
             cose.take_apart(bytes(flipped)).verify(SIGNER.public)
+
+
+def test_nothing_is_sealed_that_no_reader_would_take() -> None:
+    room = cose.MAX_BYTES - len(cose.seal(SIGNER, {16: "application/example+cbor"}, b"x" * 60_000)) + 60_000
+    assert cose.take_apart(cose.seal(SIGNER, {16: "application/example+cbor"}, b"x" * room)).payload == b"x" * room
+    with pytest.raises(MisuseError) as caught:
+        cose.seal(SIGNER, {16: "application/example+cbor"}, b"x" * (room + 1))
+    assert caught.value.reason == "message_oversized"
 
 
 def test_shapes_that_are_refused_and_why() -> None:

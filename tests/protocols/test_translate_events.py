@@ -20,6 +20,7 @@ from wattseal.protocols.openadr20b.item_base import EnergyReal, PowerReal
 from wattseal.protocols.openadr20b.party import CancelPartyRegistration
 from wattseal.protocols.openadr20b.poll import Poll
 from wattseal.protocols.openadr20b.translate import (
+    MAX_EVENT_BYTES,
     TRANSLATOR,
     DispatchSign,
     MarketContext,
@@ -304,6 +305,22 @@ def test_translation_is_total(
         assert result.code in {"454", "460"}
     else:
         assert GridEvent.decode(result.event.encode(TRANSLATOR)) == (result.event, TRANSLATOR)
+
+
+def many(count: int) -> event.OadrEvent:
+    """An event of so many seconds, each its own interval: 240 bytes apiece on the wire."""
+    one = dispatch(duration=1).intervals[0]
+    intervals = tuple(replace(one, uid=str(number), value=Decimal(1000 + number % 9)) for number in range(count))
+    return oadr_event(duration=count, signals=(replace(dispatch(), intervals=intervals),))
+
+
+def test_an_event_too_long_for_a_statement_is_refused() -> None:
+    """A sealed statement has 65,536 bytes at most: what is longer, though its XML fits a mebibyte, goes nowhere."""
+    assert len(encode(distribute(many(4000)))) < 1_048_576
+    assert len(taken(many(2000)).encode(TRANSLATOR)) <= MAX_EVENT_BYTES
+    result = translate(many(4000), CONTEXT)
+    assert isinstance(result, Refusal)
+    assert (result.code, result.reason) == ("454", "event_too_long")
 
 
 def test_replay_gives_the_intents_again() -> None:
