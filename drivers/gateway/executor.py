@@ -272,7 +272,7 @@ class Executor:
     def _settle(self, live: Live, attempt: Attempt) -> CommandState:
         """What the attempt makes of the lease, and of the command."""
         if attempt.after is not None:
-            self._history.measured(attempt.after)
+            self._history.measured(attempt.after, whole=False)
         if attempt.applied:
             self._in_force = set()
         if attempt.touched:

@@ -15,6 +15,7 @@ from wattseal.drivers.device import DeviceState, Operation, Quality
 from wattseal.drivers.gate.outcomes import LocalFacts
 
 HOUR_SECONDS: Final = 3600.0
+MOST_MISSED: Final = 2
 MOST_KEPT: Final = 1000  # more reversals in an hour no envelope allows
 
 
@@ -23,6 +24,7 @@ class History:
 
     def __init__(self) -> None:
         self._soc_permille: int | None = None
+        self._soc_missed = 0
         self._watts: int | None = None
         self._commanded: tuple[Operation, int] | None = None
         self._last_change_at: float | None = None
@@ -30,14 +32,22 @@ class History:
         self._reversals: deque[float] = deque()
         self.version = 0
 
-    def measured(self, state: DeviceState) -> None:
-        """Take note of a picture of the device."""
+    def measured(self, state: DeviceState, *, whole: bool = True) -> None:
+        """Take note of a picture of the device. `whole`: the state of charge was asked for.
+
+        One that the device no longer gives is believed for `MOST_MISSED` such pictures, then it is unknown.
+        """
         if state.watts.quality is Quality.GOOD:
             self._watts = state.watts.rounded()
         soc = state.soc_percent
         if soc.quality is Quality.GOOD and soc.mantissa is not None:
             exponent = soc.exponent + 1
             self._soc_permille = soc.mantissa * 10**exponent if exponent >= 0 else soc.mantissa // 10**-exponent
+            self._soc_missed = 0
+        elif whole:
+            self._soc_missed += 1
+            if self._soc_missed > MOST_MISSED:
+                self._soc_permille = None
 
     def commanded(self, now: float, operation: Operation, watts: int) -> None:
         """Take note of what was written to the device."""

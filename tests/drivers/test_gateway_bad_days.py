@@ -366,3 +366,25 @@ def test_history_takes_only_good_values() -> None:
     history.measured(state)
     facts = history.facts(0.0, available=True, storage_low=False)
     assert (facts.watts, facts.soc_permille) == (-1500, 605)
+
+
+def test_a_state_of_charge_that_is_no_longer_given_becomes_unknown() -> None:
+    """The third picture without one; a look at the controls alone says nothing, one that has it counts anew."""
+    none = Quantity(None, 0, Quality.UNREADABLE)
+
+    def picture(soc: Quantity) -> DeviceState:
+        return DeviceState(none, none, none, none, none, none, none, soc, OperatingState.RUNNING, (), (), ())
+
+    def known(history: History) -> int | None:
+        return history.facts(0.0, available=True, storage_low=False).soc_permille
+
+    history = History()
+    for _ in range(2):
+        history.measured(picture(Quantity(60, 0, Quality.GOOD)))
+        for _ in range(9):
+            history.measured(picture(none), whole=False)
+        for _ in range(2):
+            history.measured(picture(none))
+            assert known(history) == 600
+    history.measured(picture(none))
+    assert known(history) is None
