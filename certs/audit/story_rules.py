@@ -10,7 +10,6 @@ from typing import Final
 from .case import Case, Device, Rule, Said
 
 RESULTS: Final = ("applied", "clamped", "mismatch", "refused", "unreachable", "reverted", "superseded", "unknown")
-_ZERO: Final = bytes(32)
 
 
 def _each(*kinds: str) -> Callable[[Case], Iterator[Said]]:
@@ -27,7 +26,7 @@ def _digest_follows(case: Case, leaf: Said) -> bool:
     before = case.before.get(leaf.leaf)
     if leaf.chain is None:
         return True
-    return leaf.chain[1] == before.sealed.digest if before else (leaf.chain[0] == 0) == (leaf.chain[1] == _ZERO)
+    return leaf.chain[1] == before.sealed.digest if before else (leaf.chain[0] == 0) == (leaf.chain[1] == bytes(32))
 
 
 def _device(case: Case, command: Said) -> Device | None:
@@ -62,6 +61,9 @@ STORY_RULES: Final = (
          _COMMAND, lambda case, leaf: all(decision.body.get(1) is True for decision in case.parents(leaf))),
     Rule("order_differs", "The order is not, byte for byte, the one that was decided.",
          _COMMAND, lambda case, leaf: all(leaf.body.get(1) == decision.body.get(3) for decision in case.parents(leaf))),
+    Rule("intent_missing", "The order moves a device, and no event of a utility stands behind it.", _COMMAND,
+         lambda case, leaf: leaf.order.get(2) == "release" or any(i.kind == "intent" for d in case.parents(leaf)
+                                                                  for f in case.parents(d) for i in case.parents(f))),
     Rule("device_unknown", "The owner's inventory does not hold the device of this order.",
          _COMMAND, lambda case, leaf: _device(case, leaf) is not None),
     Rule("subject_differs", "The command is about another device than its order.",

@@ -16,8 +16,6 @@ from .log_proof import tree_root
 
 MAGIC: Final = "wattseal-evidence-1"
 MAX_BYTES: Final = 1 << 26
-
-
 _FILE, _ROOT, _CHECKPOINT = part("file"), part("root record"), part("checkpoint")
 _MANDATES, _MANIFESTS = attrgetter("mandates"), attrgetter("manifests")
 

@@ -402,6 +402,12 @@ def order_differs(story: Story) -> None:
 
 
 @mutation
+def intent_missing(story: Story) -> None:
+    """The core orders on its own, and policy lets it: facts that rest on no event."""
+    story.line("facts").parents = ("reading", "hello")
+
+
+@mutation
 def device_unknown(story: Story) -> None:
     give_order(story, device="charger")
     story.line("decision").body[5] = ["Utility", "vtn", "set_power", "charger"]
