@@ -129,7 +129,7 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_no_file_outgrows_its_room() -> None:
     """Ceiling 400 lines; tables and enums excepted, by name and with the reason."""
-    excepted: dict[str, str] = {}
+    excepted = {"wattseal.protocols.ieee2030_5.vocabulary": "enumerations and nothing else, in the standard's order"}
     long = {
         name: path.read_text().count("\n")
         for name, path in MODULES.items()
