@@ -92,6 +92,7 @@ class FieldPlan:
     opaque: bool = False
     then: str = ""
     by_type: tuple[type[msgspec.Struct], ...] = ()
+    most: int = 0
     text: bool = False
     strangers: bool = False
     apart: bool = False
@@ -140,6 +141,7 @@ def _field(struct: type[msgspec.Struct], name: str, hint: Any, dialect: Dialect)
         attribute,
         then=wire.then,
         by_type=wire.by_type,
+        most=wire.most,
         text=wire.path == ".",
         apart=wire.apart,
         owed=wire.path.endswith("!") or name in dialect.owes.get(struct, ()),

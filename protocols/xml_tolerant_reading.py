@@ -78,6 +78,7 @@ class TableOfTolerantReaders:
         by_tag: dict[str, _Entry] = {}
         required: list[tuple[str, str]] = []
         owed: list[tuple[str, str]] = []
+        repeated: dict[str, int] = {}
         strangers = None
         for place, one in enumerate(plan):
             if one.strangers:
@@ -86,12 +87,14 @@ class TableOfTolerantReaders:
             if one.attribute:
                 continue
             (step,) = one.steps
+            if one.many:
+                repeated[one.name] = one.most
             by_tag[self._dialect.qualified(step.name)] = (place, one.name, self._reader(one), one.many, one.apart)
             if step.least:
                 required.append((one.name, step.name))
             elif one.owed:
                 owed.append((one.name, step.name))
-        return _Children(by_tag, tuple(required), tuple(owed), strangers, self.canonical)
+        return _Children(by_tag, tuple(required), tuple(owed), repeated, strangers, self.canonical)
 
     def _reader(self, one: FieldPlan) -> TolerantReader:
         if one.lexical is not None:
@@ -117,11 +120,12 @@ class TableOfTolerantReaders:
 
 @dataclass(frozen=True, slots=True)
 class _Children:
-    """The children of a type: tag to (place, field, reader, many, apart); what must and what should be there."""
+    """The children of a type: tag to (place, field, reader, many, apart); what must or should be there; how often."""
 
     by_tag: dict[str, _Entry]
     required: tuple[tuple[str, str], ...]
     owed: tuple[tuple[str, str], ...]
+    repeated: dict[str, int]
     strangers: str | None
     canonical: Callable[[str, Element, Findings], str | None]
 
@@ -148,7 +152,7 @@ class _Attributes:
 
 def _sequence(struct: type[msgspec.Struct], children: _Children, attributes: _Attributes) -> TolerantReader:
     entry_of, required, owed, strangers = children.by_tag.get, children.required, children.owed, children.strangers
-    repeated = tuple(entry[1] for entry in children.by_tag.values() if entry[3])
+    repeated = tuple(children.repeated.items())
 
     def read(element: Element, findings: Findings) -> Any:
         values = attributes.read(element, findings) if attributes.expected or element.keys() else {}
@@ -183,9 +187,11 @@ def _sequence(struct: type[msgspec.Struct], children: _Children, attributes: _At
         for name, shown in owed:
             if name not in values:
                 findings.remarks.append((element, f"has no {shown}, which must be there"))
-        for name in repeated:
+        for name, most in repeated:
             if name in values:
                 values[name] = tuple(values[name])
+                if most and len(values[name]) > most:
+                    raise ReadError(element, f"has {len(values[name])} {name} where at most {most} may stand")
         if strangers is not None and strangers in values:
             values[strangers] = tuple(values[strangers])
         return struct(**values)

@@ -31,7 +31,8 @@ class Wire:
     `then` names an element of any content that must follow the field inside its outermost step and is not carried.
     Read tolerantly only: `apart`, an occurrence that breaks its type is left out and recorded, and costs no more;
     `of`, the vocabulary that a dialect must speak to write the field (others read it with a note);
-    `by_type`, what xsi:type may make of the element, beside the type of the field.
+    `by_type`, what xsi:type may make of the element, beside the type of the field; `most`, how often a repeated one
+    may stand there (0: any number).
     """
 
     path: str
@@ -40,6 +41,7 @@ class Wire:
     apart: bool = False
     of: str = ""
     by_type: tuple[type[msgspec.Struct], ...] = ()
+    most: int = 0
 
 
 def wire(
@@ -50,6 +52,7 @@ def wire(
     apart: bool = False,
     of: str = "",
     by_type: tuple[type[msgspec.Struct], ...] = (),
+    most: int = 0,
 ) -> Wire:
     """Says where a field stands; used inside `Annotated`."""
-    return Wire(path, lexical, then, apart, of, by_type)
+    return Wire(path, lexical, then, apart, of, by_type, most)

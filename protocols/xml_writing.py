@@ -72,6 +72,8 @@ class TableOfWriters:
                 return
             if len(values) < least:
                 raise LexicalError(f"{field.name} must not be empty")
+            if field.most and len(values) > field.most:
+                raise LexicalError(f"{field.name} has {len(values)} entries; at most {field.most} may stand there")
             out.append(opening)
             for value in values:
                 item(value, out)

@@ -164,7 +164,7 @@ class DERCurve(IdentifiedObject, frozen=True, kw_only=True):
     autonomous_v_ref_enable: Annotated[bool | None, wire("autonomousVRefEnable?")] = None
     autonomous_v_ref_time_constant: Annotated[int | None, wire("autonomousVRefTimeConstant?", UINT32)] = None
     creation_time: Annotated[int | None, wire("creationTime!", TIME)] = None
-    curve_data: Annotated[tuple[CurveData, ...], wire("CurveData+")]
+    curve_data: Annotated[tuple[CurveData, ...], wire("CurveData+", most=10)]
     curve_type: Annotated[CurveType, wire("curveType")]
     open_loop_tms: Annotated[int | None, wire("openLoopTms?", UINT16)] = None
     ramp_dec_tms: Annotated[int | None, wire("rampDecTms?", UINT16)] = None
