@@ -102,6 +102,7 @@ async def _day(stage: Stage, estate: Estate, chronicle: Chronicle, teller: Telle
         await utility.ask("cancel", event_id=level)
         await _until(_commands(chronicle, 3), chronicle, "the cancellation reached the charger")
         await _until(_released(charger), chronicle, "the charger is back at its default")
+        await _until(_idle(battery), chronicle, "the battery's power has followed")
         await _until(_reports(chronicle, 5), chronicle, "telemetry went home")
         readings = await _rows(utility, "readings")
         idle_watts = await _watts(battery)
@@ -263,6 +264,13 @@ def _released(charger: ControlClient) -> Callable[[], Awaitable[bool]]:
         return await _watts(charger) > -4300  # noqa: PLR2004 - the safe current of 6 A on 3 phases, and a little
 
     return released
+
+
+def _idle(battery: ControlClient) -> Callable[[], Awaitable[bool]]:
+    async def idle() -> bool:
+        return abs(await _watts(battery)) <= _NOISE_WATTS
+
+    return idle
 
 
 def _written(stage: Stage) -> int:
