@@ -292,7 +292,7 @@ def _run_one(connection: sqlite3.Connection, job: _Job, path: Path, *, alone: bo
     except BaseException as error:
         if not connection.in_transaction and not alone:
             raise sqlite3.OperationalError("the whole transaction was given up") from error
-        job.error = _ours(error, path, cause=error) if isinstance(error, sqlite3.Error) else error
+        job.error = _ours(error, path, cause=error) if isinstance(error, sqlite3.Error | OverflowError) else error
         if connection.in_transaction:
             connection.execute("ROLLBACK" if alone else "ROLLBACK TO work")
     if not alone:

@@ -27,6 +27,7 @@ MAX_LEASE_SECONDS: Final = 900
 EPOCH_BYTES: Final = 16
 NONCE_BYTES: Final = 16
 DIGEST_BYTES: Final = 32
+MOST_COUNT: Final = 1 << 62  # what a database counts to, with room to go on
 WATT: Final = "W"
 _MAX_SCALE: Final = 9
 
@@ -256,7 +257,9 @@ class Hello:
     def decode(cls, data: bytes) -> "Hello":
         """Raises `BodyError` or `CborError`."""
         match cbor.decode(data):
-            case {1: bytes(nonce), 2: bytes(epoch), 3: int(sequence), 4: str(clock), **rest} if not rest:
+            case {1: bytes(nonce), 2: bytes(epoch), 3: int(sequence), 4: str(clock), **rest} if not rest and (
+                0 <= sequence < MOST_COUNT
+            ):
                 return cls(nonce, epoch, sequence, clock)
         raise BodyError("hello_malformed", "The hello body is not laid out as this release reads it.")
 

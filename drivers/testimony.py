@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wattseal.certs import cbor
-from wattseal.drivers.commands import BodyError
+from wattseal.drivers.commands import MOST_COUNT, BodyError
 
 
 class Phase(StrEnum):
@@ -149,7 +149,7 @@ class Reading:
                 5: bytes(frames),
                 6: str(clock),
                 **rest,
-            } if not rest:
+            } if not rest and max(abs(start), abs(end)) < MOST_COUNT:
                 return cls(device, tuple(_quantity(row) for row in rows), start, end, frames, clock)
         raise BodyError("reading_malformed", "The reading body is not laid out as this release reads it.")
 
@@ -187,6 +187,6 @@ def _quantity(row: cbor.Value) -> Quantity:
     match row:
         case (tuple() | list()) as parts if len(parts) == 6:  # noqa: PLR2004 - the members of a quantity
             name, value, scale, unit, quality, register = parts
-            if isinstance(value, int) and isinstance(scale, int):
+            if isinstance(value, int) and isinstance(scale, int) and max(abs(value), abs(scale)) < MOST_COUNT:
                 return Quantity(str(name), value, scale, str(unit), str(quality), str(register))
     raise BodyError("reading_malformed", "A quantity of the reading is not laid out as this release reads it.")

@@ -1,20 +1,21 @@
 """Attester: from one picture of a device to the body of a sealed reading. Pure; seals and sends nothing itself.
 
-What a device measured is told as it was read: integers with scale, unit, register and quality. Three things are judged
-here, because only a memory of earlier readings can judge them:
+What a device measured is told as it was read: integers with scale, unit, register and quality. Judged here:
 
     a counter that fell, or that the device no longer gives: `suspect`, and not booked (a reading must never make
       energy out of a register that lost its memory); a counter that keeps counting from its new value for
       `RESET_READINGS` readings is taken to have been reset, and booked again from there
+    a number that no database can count (a register that shows all ones, say): `suspect`, and not told
     a device that does not answer: its last values again, with quality `stale` and the time at which they were true
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
 from wattseal.certs.clock import Instant
 from wattseal.drivers import testimony
+from wattseal.drivers.commands import MOST_COUNT
 from wattseal.drivers.device import DeviceState, Quality, Quantity
 from wattseal.drivers.gateway.testifying import Frames, frames_of
 from wattseal.drivers.testimony import Reading
@@ -66,7 +67,7 @@ class Attester:
         quantities: list[testimony.Quantity] = []
         booked: list[tuple[str, int]] = []
         for name, unit in UNITS:
-            read: Quantity = getattr(state, name)
+            read = _countable(getattr(state, name))
             quality = read.quality
             if name in COUNTERS:
                 quality, value = self._judged(name, read)
@@ -76,7 +77,7 @@ class Attester:
                 quantities.append(
                     testimony.Quantity(name, read.mantissa, read.exponent, unit, str(quality), read.register)
                 )
-            elif name in COUNTERS and quality is Quality.SUSPECT:
+            elif name in self._counters and quality is Quality.SUSPECT:
                 last = self._counters[name].booked
                 quantities.append(testimony.Quantity(name, last, 0, unit, str(quality), read.register))
         reading = Reading(self._device, tuple(quantities), at.unix_ms, at.unix_ms, frames.digest, str(at.quality))
@@ -107,6 +108,13 @@ class Attester:
             return Quality.SUSPECT, None
         counter.booked, counter.since_fall, counter.risen = whole, None, 0
         return Quality.GOOD, whole
+
+
+def _countable(read: Quantity) -> Quantity:
+    """The quantity, without a value that is beyond all counting, as read or in whole units."""
+    if read.mantissa is None or max(abs(read.mantissa), abs(_whole(read) or 0)) < MOST_COUNT:
+        return read
+    return replace(read, mantissa=None, quality=Quality.SUSPECT)
 
 
 def _reset(counter: _Counter, whole: int) -> bool:

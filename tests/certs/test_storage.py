@@ -153,6 +153,14 @@ async def test_reading_neither_writes_nor_waits_for_the_writer(store: Store) -> 
         await store.read(put(b"x"))
 
 
+async def test_a_number_that_sqlite_cannot_hold_is_an_error_of_ours(store: Store) -> None:
+    """SQLite's integers have 64 bits with their sign; a foreign exception would end whoever counts on ours."""
+    with pytest.raises(StorageError) as caught:
+        await store.commit(lambda c: c.execute("INSERT INTO note (id, text) VALUES (?, ?)", (1 << 63, b"x")))
+    assert caught.value.reason == "storage_failed"
+    assert await store.commit(put(b"one")) == 1
+
+
 def test_the_synchronous_twins(store: Store) -> None:
     assert store.commit_now(put(b"one")) == 1
     assert store.read_now(texts) == [b"one"]

@@ -6,6 +6,7 @@ import pytest
 
 from wattseal.certs import cbor
 from wattseal.certs.clock import ClockQuality, Instant
+from wattseal.drivers.commands import BodyError
 from wattseal.drivers.device import DeviceState, OperatingState, Quality, Quantity
 from wattseal.drivers.gateway.attester import RESET_READINGS, Attester
 from wattseal.drivers.modbus.exchange import Exchange
@@ -110,3 +111,28 @@ def test_stale_values_keep_the_time_at_which_they_were_true() -> None:
     assert told is not None
     assert {q.quality for q in told.reading.quantities} == {"stale"}
     assert (told.reading.to_ms, told.reading.clock, told.counters) == (AT.unix_ms, "holdover", ())
+
+
+@pytest.mark.parametrize("shown", [good((1 << 64) - 1), good(1 << 62), good((1 << 60), 3)])
+def test_a_counter_that_shows_all_ones_is_suspect_and_is_not_booked(shown: Quantity) -> None:
+    """A 64-bit register that a device fills with ones instead of zeros ("not accumulated") is no energy."""
+    attester = Attester("battery")
+    first = attester.attest(state(energy_injected_wh=shown), AT)
+    assert "energy_injected_wh" not in rows(first.reading)
+    assert "energy_injected_wh" not in dict(first.counters)
+    attester.attest(state(), AT)
+    again = attester.attest(state(energy_injected_wh=shown), AT)
+    assert rows(again.reading)["energy_injected_wh"] == (2_400_000, 0, "Wh", "suspect", "")
+    assert dict(again.counters) == {"energy_absorbed_wh": 2_700_000}
+    assert Reading.decode(again.reading.encode()) == again.reading
+
+
+def test_a_reading_beyond_all_counting_is_not_read() -> None:
+    """Who keeps readings keeps them in a database: such a number must not get as far as that."""
+    reading = Attester("battery").attest(state(), AT).reading
+    for wrong in (
+        replace(reading, to_ms=1 << 63),
+        replace(reading, quantities=(replace(reading.quantities[0], value=1 << 63),)),
+    ):
+        with pytest.raises(BodyError):
+            Reading.decode(wrong.encode())
