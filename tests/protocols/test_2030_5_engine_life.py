@@ -378,6 +378,27 @@ def test_a_winner_that_passed_while_the_box_was_down_has_superseded_all_the_same
     assert (world.value(), world.timed(21)) == (None, [(0, 1), (100, 2), (200, 14)])
 
 
+def test_what_passed_while_the_box_was_down_is_taken_in_the_order_of_its_starts():
+    """A third event lost to a second before a first took the second: none of them comes back by sleeping."""
+    controls = {1: [control(11, 150, 20)], 2: [control(21, 100, 100)], 3: [control(31, 110, 300, version=0)]}
+    controls[1] = [replace(controls[1][0], start=T0 + 160)]
+    world = World(primacies={1: 1, 2: 2, 3: 3}, controls=controls)
+    world.poll(at=0)
+    world.second = 190
+    world.give(Restarted())
+    assert (world.value(), world.statuses(21), world.statuses(31)) == (None, [1, 14], [1, 14])
+
+
+def test_a_gap_is_bridged_though_the_first_event_passed_unseen():
+    """Rule m holds by the schedule: the value in force does not depend on having been awake."""
+    first, second = control(11, 100, 100), control(12, 200, 100, randomize_start_seconds=3600)
+    world = world_with(first, second)
+    world.second = 210
+    world.give(Restarted())
+    assert draw(SEED, Purpose.START, mrid(12), 0, DER, 3600) > 10
+    assert (world.value(), world.statuses(11)) == (11, [1])
+
+
 def test_responses_stay_owed_until_settled_each_device_by_itself():
     """1.7: exactly once, durable, per device with its LFDI; never repeated after a restart or a re-contact."""
     devices = (Device(DER, (mrid(1),)), Device(DER_2, (mrid(1),)))

@@ -36,9 +36,7 @@ def admit(
 ) -> Ledger:
     """The ledger with a record for each newcomer, sorted by mRID. `devices[0]` stands for all in draws."""
     fresh = [
-        record
-        for event in newcomers(scene, standing, records)
-        if (record := _first_record(scene, standing, devices, event, now, speech)) is not None
+        _first_record(scene, standing, devices, event, now, speech) for event in newcomers(scene, standing, records)
     ]
     if not fresh:
         return records
@@ -77,7 +75,7 @@ def cancel_spread_seconds(event: Event) -> int:
 
 def _first_record(
     scene: Scene, standing: Standing, devices: tuple[bytes, ...], event: Event, now: int, speech: Speech
-) -> Record | None:
+) -> Record:
     control = event.control
     rejected = Record(control.mrid, control.version, closing=Closing.REJECTED)
     if fault(control) is not None:
@@ -90,9 +88,6 @@ def _first_record(
     record = drawn_record(scene, event, devices[0])
     end = effective_end(event, record)
     if end is not None and end <= now:
-        horizon = scene.programs[event.program].horizon
-        if event.end is not None and horizon is not None and event.end <= horizon:
-            return None
         speech.respond(control, ResponseStatus.EXPIRED, (), devices)
         return rejected
     speech.respond(control, ResponseStatus.RECEIVED, applicable, devices)

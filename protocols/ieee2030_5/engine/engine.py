@@ -87,7 +87,9 @@ def _take(state: State, given: Input, now: int, notes: list[Note]) -> State:
                 notes.append(Note(NoteKind.UNKNOWN_PROGRAM, program))
                 return state
             speech = Speech(_theirs(state, now))
-            events = intake.notified_events(program, controls, state.events, _theirs(state, now), speech)
+            events = intake.notified_events(
+                program, controls, state.programs, state.events, _theirs(state, now), speech
+            )
             notes.extend(speech.notes())
             return msgspec.structs.replace(state, events=events)
         case DefaultNotified(program, default):
@@ -113,7 +115,7 @@ def _take_picture(state: State, picture: Picture, now: int, notes: list[Note]) -
         speech = Speech(theirs)
         merged = intake.merged_programs(picture.programs)
         programs = intake.known_programs(merged, state.programs)
-        events = intake.picture_events(merged, state.events, theirs, speech)
+        events = intake.picture_events(merged, programs, state.events, theirs, speech)
         notes.extend(speech.notes())
         state = msgspec.structs.replace(state, programs=programs, events=events)
     if picture.devices is not None:

@@ -118,7 +118,7 @@ def _completed(scene: Scene, cohort: Cohort, now: int) -> list[tuple[int, Record
     return [
         (end, record)
         for record in cohort.records
-        if record.closing is Closing.COMPLETED
+        if record.closing in {Closing.COMPLETED, Closing.MISSED}
         and scene.reaches(scene.events[record.event], cohort.standing)
         and (end := effective_end(scene.events[record.event], record)) is not None
         and effective_start(scene.events[record.event], record) < end <= now

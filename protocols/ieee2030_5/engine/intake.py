@@ -40,9 +40,13 @@ def known_programs(programs: tuple[Program, ...], before: Mapping[bytes, KnownPr
 
 
 def picture_events(
-    programs: tuple[Program, ...], before: Mapping[bytes, Event], now: int, speech: Speech
+    programs: tuple[Program, ...],
+    known: Mapping[bytes, KnownProgram],
+    before: Mapping[bytes, Event],
+    now: int,
+    speech: Speech,
 ) -> dict[bytes, Event]:
-    """The known events after a complete picture (merged programmes)."""
+    """The known events after a complete picture (merged programmes, of which `known` is the table)."""
     listed = _candidates(programs, speech)
     unread = {program.mrid for program in programs if program.controls is None}
     events = {}
@@ -54,11 +58,16 @@ def picture_events(
         else:
             events[mrid] = msgspec.structs.replace(event, unlisted_since=now)
     fresh = [_event(control, program, now) for mrid, (control, program) in listed.items() if mrid not in before]
-    return _with_room(events, fresh, now, speech)
+    return _with_room(events, _not_forgotten(fresh, known), now, speech)
 
 
 def notified_events(
-    program: bytes, controls: tuple[Control, ...], before: Mapping[bytes, Event], now: int, speech: Speech
+    program: bytes,
+    controls: tuple[Control, ...],
+    known: Mapping[bytes, KnownProgram],
+    before: Mapping[bytes, Event],
+    now: int,
+    speech: Speech,
 ) -> dict[bytes, Event]:
     """The known events after a notification of some controls of one known programme."""
     listed = _candidates((Program(program, 0, controls),), speech)
@@ -71,7 +80,7 @@ def notified_events(
             events[mrid] = _updated(before[mrid], control, before[mrid].program if stays else program, speech)
         else:
             fresh.append(_event(control, program, now))
-    return _with_room(events, fresh, now, speech)
+    return _with_room(events, _not_forgotten(fresh, known), now, speech)
 
 
 def standings(
@@ -133,6 +142,15 @@ def _updated(event: Event, control: Control, program: bytes, speech: Speech) -> 
         speech.note(NoteKind.FAULTY_UPDATE, control.mrid)
         control = msgspec.structs.replace(event.control, status=control.status)
     return Event(control, program, control.start or event.start, None)
+
+
+def _not_forgotten(fresh: list[Event], known: Mapping[bytes, KnownProgram]) -> list[Event]:
+    """Without those that ended before their programme's horizon: they were known, and have been answered."""
+    return [
+        event
+        for event in fresh
+        if event.end is None or (horizon := known[event.program].horizon) is None or event.end > horizon
+    ]
 
 
 def _with_room(events: dict[bytes, Event], fresh: list[Event], now: int, speech: Speech) -> dict[bytes, Event]:
