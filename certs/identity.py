@@ -3,6 +3,7 @@
     OpenADR fingerprint   the last 10 bytes of SHA-256 over the DER certificate, upper hex with colons
     LFDI                  the first 160 bits of the same hash, 40 upper hex digits (IEEE 2030.5)
     SFDI                  its first 36 bits as a decimal number and a digit that makes the digit sum a multiple of 10
+    PIN                   no name but a number told apart from the certificate: five digits and the same check digit
 
 All are hashes over the *whole* certificate: a renewed one has new names, and hashing the PEM text gives wrong ones. The
 OpenADR fingerprint has 80 bits only, so `sha256` is kept beside it. Nothing here says that a certificate is trusted:
@@ -26,6 +27,8 @@ LFDI_DIGITS: Final = 40
 _SFDI_DIGITS: Final = 9  # 36 bits
 _FINGERPRINT_BYTES: Final = 10
 _LFDI: Final = re.compile(r"[0-9A-Fa-f]{40}\Z")
+_PIN_DIGITS: Final = re.compile(r"[0-9]{5}\Z")
+_PIN_MOST: Final = 999_999
 
 
 class CertificateError(PeerError):
@@ -116,6 +119,17 @@ def read_certificate(data: bytes) -> x509.Certificate:
         raise CertificateError("certificate_malformed", "These bytes are no X.509 certificate.") from error
 
 
+def read_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
+    """All certificates of a PEM text in its order, or the one of DER bytes. Raises as `read_certificate`."""
+    first = read_certificate(data)
+    if b"-----BEGIN CERTIFICATE-----" not in data:
+        return (first,)
+    try:
+        return tuple(x509.load_pem_x509_certificates(data))
+    except ValueError as error:
+        raise CertificateError("certificate_malformed", "A later certificate of the file is broken.") from error
+
+
 def openadr_fingerprint_of(der: bytes) -> str:
     """OpenADR's name of a DER certificate: ten bytes in upper hex with colons."""
     return hashlib.sha256(der).digest()[-_FINGERPRINT_BYTES:].hex(":").upper()
@@ -134,8 +148,48 @@ def sfdi_of(lfdi: str) -> str:
     if not _LFDI.match(lfdi):
         raise MisuseError("lfdi_malformed", f"{lfdi[:60]!r} is no LFDI: it has 40 hexadecimal digits.")
     digits = str(int(lfdi[:_SFDI_DIGITS], 16))
-    check = -sum(map(int, digits)) % 10
-    return f"{digits}{check}"
+    return f"{digits}{check_digit_of(digits)}"
+
+
+def check_digit_of(digits: str) -> str:
+    """The decimal digit that makes the sum of all digits a multiple of 10 (IEEE 2030.5, for SFDI and PIN)."""
+    return str(-sum(map(int, digits)) % 10)
+
+
+def has_check_digit(number: str) -> bool:
+    """Whether decimal text of two digits or more ends with its check digit."""
+    return len(number) > 1 and number.isascii() and number.isdigit() and check_digit_of(number[:-1]) == number[-1]
+
+
+def pin_of(digits: str) -> str:
+    """A registration PIN from its five digits: six digits, the last one the check digit (11111 gives 111115).
+
+    Raises MisuseError (`pin_malformed`).
+    """
+    if not _PIN_DIGITS.match(digits):
+        raise MisuseError("pin_malformed", f"{digits[:20]!r} is no PIN: it has five digits before its check digit.")
+    return f"{digits}{check_digit_of(digits)}"
+
+
+def is_pin(number: int) -> bool:
+    """Whether a number, as the wire carries it (zeros in front are lost), is a PIN with the right check digit."""
+    return 0 <= number <= _PIN_MOST and has_check_digit(f"{number:06}")
+
+
+def require_lfdi(der: bytes, expected: str) -> None:
+    """The pin on a peer's certificate (DER): it must have the LFDI `expected` (40 hex digits of either case).
+
+    Raises MisuseError (`lfdi_malformed`) and PeerError (`lfdi_mismatch`).
+    """
+    if not _LFDI.match(expected):
+        raise MisuseError("lfdi_malformed", f"{expected[:60]!r} is no LFDI: it has 40 hexadecimal digits.")
+    shown = lfdi_of(der)
+    if shown != expected.upper():
+        sentence = (
+            f"The other end shows the LFDI {shown}, pinned is {expected.upper()}: somebody else answers there, or its "
+            "certificate was renewed; ask its operator, and pin the new LFDI only on that word."
+        )
+        raise PeerError("lfdi_mismatch", sentence)
 
 
 def _key_type(certificate: x509.Certificate) -> str:

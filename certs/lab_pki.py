@@ -82,8 +82,8 @@ def _make_authority(directory: Path, name: str, now: datetime) -> _Authority:
         .add_extension(_usage(signs_certificates=True), critical=True)
     )
     certificate = builder.sign(authority.key, hashes.SHA256())
-    _write(directory / f"{name}.key", _pem_of(authority.key), 0o600)
-    _write(directory / f"{name}.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_new(directory / f"{name}.key", pem_of(authority.key), 0o600)
+    write_new(directory / f"{name}.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
     return authority
 
 
@@ -102,8 +102,8 @@ def _make_identity(directory: Path, name: str, authority: _Authority, key: _Key,
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     certificate = builder.sign(authority.key, hashes.SHA256())
     identity = TlsIdentity(directory / f"{name}.pem", directory / f"{name}.key")
-    _write(identity.key, _pem_of(key), 0o600)
-    _write(identity.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write_new(identity.key, pem_of(key), 0o600)
+    write_new(identity.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
     return identity
 
 
@@ -136,13 +136,14 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _pem_of(key: _Key) -> bytes:
+def pem_of(key: _Key) -> bytes:
+    """A private key as unencrypted PKCS#8 PEM."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
+def write_new(path: Path, content: bytes, mode: int) -> None:
     """Made with its mode from the first byte on; an older file of that name is replaced."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

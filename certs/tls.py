@@ -1,8 +1,12 @@
-"""TLS contexts in which both ends show a certificate. Knows no protocol: the cipher list is an argument.
+"""TLS contexts in which both ends show a certificate. Knows no message of any protocol; cipher lists are arguments.
 
 Version 1.2 and nothing else, because the grid protocols that need these contexts mandate it and name suites of it that
 1.3 does not have. The list is explicit: Python's own leaves suites out that a protocol mandates. Compression and
 renegotiation are off. A context trusts exactly the authorities it is given, never the system's.
+
+The suite of IEEE 2030.5 (`TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8`, 0xC0AE) has contexts of its own: it is in no default
+list, and from OpenSSL 3.2 on it is ranked below every security level but 0. That level lifts other floors too, so the
+list names suites one by one, the curve is P-256 alone, and the certificates are judged by `device_certificate`.
 """
 
 import ssl
@@ -12,6 +16,9 @@ from typing import Final
 
 from wattseal.certs.errors import MisuseError, WorldError
 
+CCM8_CIPHERS: Final = "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0"
+CCM8_OR_GCM_CIPHERS: Final = "ECDHE-ECDSA-AES128-CCM8:ECDHE-ECDSA-AES128-GCM-SHA256:@SECLEVEL=0"  # usual in Australia
+_CURVE: Final = "prime256v1"
 _MISMATCHES: Final = frozenset({"KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})  # the second: another key type
 
 
@@ -48,6 +55,39 @@ def mutual_tls_server(identities: tuple[TlsIdentity, ...], authorities: Path, ci
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _equip(context, identities, authorities, ciphers)
     return context
+
+
+def ccm8_client(
+    identity: TlsIdentity, authorities: Path, ciphers: str = CCM8_CIPHERS, *, check_hostname: bool = False
+) -> ssl.SSLContext:
+    """A client for IEEE 2030.5. Host names are not checked unless asked: device certificates have none.
+
+    So judge the server's chain (`peer_chain`, `device_certificate.require_device_chain`) and pin its LFDI
+    (`identity.require_lfdi`). Raises as `mutual_tls_client`.
+    """
+    context = mutual_tls_client(identity, authorities, ciphers, check_hostname=check_hostname)
+    context.set_ecdh_curve(_CURVE)
+    return context
+
+
+def ccm8_server(identity: TlsIdentity, authorities: Path, ciphers: str = CCM8_CIPHERS) -> ssl.SSLContext:
+    """A server for IEEE 2030.5, which demands a client certificate. Raises as `mutual_tls_client`."""
+    context = mutual_tls_server((identity,), authorities, ciphers)
+    context.set_ecdh_curve(_CURVE)
+    return context
+
+
+def peer_chain(connection: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
+    """The other end's verified chain after the handshake: DER certificates, its own first, the trusted root last.
+
+    Empty where it showed none. Python names this only from 3.13 on; the older ones have it on the inner object.
+    """
+    public = getattr(connection, "get_verified_chain", None)
+    if public is not None:
+        return tuple(public())
+    inner = getattr(connection, "_sslobj", None)
+    found = inner.get_verified_chain() if inner is not None else None
+    return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in found or ())
 
 
 def _equip(context: ssl.SSLContext, identities: tuple[TlsIdentity, ...], authorities: Path, ciphers: str) -> None:
