@@ -19,6 +19,7 @@ from wattseal.certs.ledger import LEDGER, verify_whole
 from wattseal.certs.manifest import Manifest, read_manifest
 from wattseal.certs.policy import Policy
 from wattseal.certs.storage import Store
+from wattseal.certs.tls_selftest import ccm8_works
 from wattseal.drivers.gateway.store import behind
 from wattseal.drivers.manifest_sections import Sections, policy_entities
 
@@ -37,7 +38,7 @@ class Finding:
 def examine(directory: Path) -> tuple[Finding, ...]:
     """Every finding, in the order in which a person would mend them."""
     box = Box(directory)
-    found = [*_clock(time.time()), *_keys(box)]
+    found = [*_clock(time.time()), *_tls(), *_keys(box)]
     site = _site(box, found)
     manifest = _manifest(box, found)
     if site is not None:
@@ -55,6 +56,11 @@ def examine(directory: Path) -> tuple[Finding, ...]:
 def _clock(wall: float) -> Iterator[Finding]:
     if wall < BUILD_FLOOR:
         yield Finding("clock_untrusted", "The clock lies before this release was built; set it, or let NTP.", True)
+
+
+def _tls() -> Iterator[Finding]:
+    tested = ccm8_works()
+    yield Finding("tls_ccm8" if tested.works else "tls_ccm8_missing", tested.sentence, False)
 
 
 def _keys(box: Box) -> Iterator[Finding]:

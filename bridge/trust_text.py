@@ -1,17 +1,10 @@
-"""The manifest and certificates in words, for people and as documents for scripts."""
+"""The manifest in words, for people and as a document for scripts."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
-from wattseal.certs.errors import WorldError
-from wattseal.certs.identity import describe, read_certificate
 from wattseal.certs.manifest import Manifest
 from wattseal.drivers.manifest_sections import Sections
-
-
-class CertificateFileError(WorldError):
-    """A certificate file that cannot be read."""
 
 
 def manifest_document(manifest: Manifest, root: str) -> Mapping[str, object]:
@@ -61,16 +54,6 @@ def manifest_lines(manifest: Manifest, root: str) -> Iterator[str]:
         yield f"{limits.device} never leaves {limits.min_watts} to {limits.max_watts} W, whoever asks."
     for device in sections.inventory:
         yield f"{device.device} is a {device.profile} at {device.address} ({device.link_kind})."
-
-
-def certificate_document(file: Path) -> Mapping[str, object]:
-    """What a certificate says of itself. Raises `CertificateFileError` or the errors of `read_certificate`."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise CertificateFileError("certificate_unreadable", f"Cannot read {file}: {error.strerror}.") from error
-    facts = describe(read_certificate(content))
-    return {field: getattr(facts, field) for field in facts.__slots__}
 
 
 def _day(unix: int) -> str:

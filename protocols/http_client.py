@@ -54,7 +54,11 @@ class HttpExchange:
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=4, ssl=self._tls if self._tls is not None else True)
         self._session = aiohttp.ClientSession(
-            connector=connector, timeout=self._timeout, auto_decompress=False, trust_env=False
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),  # nothing that one answer sets may come back with the next question
+            timeout=self._timeout,
+            auto_decompress=False,
+            trust_env=False,
         )
         return self
 

@@ -1,6 +1,7 @@
-"""Verbs that make, sign and explain a box: init, trust sign, trust show, certs inspect."""
+"""Verbs that make, sign and explain a box: init, trust sign, trust show; certs create, certs inspect."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from wattseal.bridge.cli.options import Directory, Json
 from wattseal.bridge.speaking import put, tell
 
 trust = typer.Typer(help="The manifest: which keys may do what here, signed by the owner.", no_args_is_help=True)
-certs = typer.Typer(help="Certificates, explained.", no_args_is_help=True)
+certs = typer.Typer(help="Certificates: made for tests, and explained.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -70,17 +71,49 @@ def show(directory: Directory, json_out: Json = False) -> None:
         typer.echo(line)
 
 
-@certs.command("inspect")
-def inspect(
-    file: Annotated[Path, typer.Argument(help="A certificate, PEM or DER.", show_default=False)],
+@certs.command("create")
+def create(
+    directory: Annotated[Path, typer.Argument(help="Where to; made if missing.", show_default=False)],
     json_out: Json = False,
 ) -> None:
-    """Explain a certificate: whose it is, its fingerprints, LFDI and SFDI, and when it ends."""
-    from wattseal.bridge.trust_text import certificate_document
+    """Make a test hierarchy for IEEE 2030.5: SERCA, MCA, MICA, devices, aggregator, server, and faulty devices.
 
-    document = certificate_document(file)
+    For labs only: the authorities' keys lie beside what they sign. Keys have mode 0600.
+    """
+    from wattseal.bridge.certificate_text import hierarchy_document, hierarchy_lines
+    from wattseal.certs.device_pki import make_device_pki
+
+    now = datetime.now(UTC)
+    pki = make_device_pki(directory, now=now)
     if json_out:
-        put(document)
+        put(hierarchy_document(pki, now))
         return
-    for key, value in document.items():
-        typer.echo(f"{key:24} {value}")
+    for line in hierarchy_lines(pki, now):
+        typer.echo(line)
+    tell(f"Made in {directory}; the key of NAME.pem is NAME.key. For tests only: nobody else trusts this root.")
+
+
+@certs.command("inspect")
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(help="A certificate, or a chain from it upward; PEM or DER.", show_default=False)
+    ],
+    authority: Annotated[
+        Path | None, typer.Option("--authority", help="The root's file (PEM): the whole chain is judged.")
+    ] = None,
+    pin: Annotated[str, typer.Option("--pin", help="Five digits, to be told their check digit; or six to check.")] = "",
+    json_out: Json = False,
+) -> None:
+    """Explain a certificate: whose it is, fingerprint, LFDI and SFDI, chain, end, and what a 2030.5 peer objects to."""
+    from wattseal.bridge.certificate_text import explain, explanation_document, explanation_lines
+    from wattseal.certs.identity import completed_pin
+
+    whole_pin = completed_pin(pin) if pin else None
+    explained = explain(file, datetime.now(UTC), authority)
+    if json_out:
+        put({**explanation_document(explained), **({"pin": whole_pin} if whole_pin else {})})
+        return
+    for line in explanation_lines(explained):
+        typer.echo(line)
+    if whole_pin:
+        typer.echo(f"PIN {whole_pin} (check digit {whole_pin[-1]})")

@@ -315,7 +315,10 @@ class Core:
         self._tell("sealed", bundle=bundle)
         ahead = () if bundle is None else [said for said in deed.statements if said.header.kind is not Kind.COMMAND]
         try:
-            await asyncio.gather(self._commit(deed), self._send(ahead))  # in this order: the disk begins first
+            # In this order: the disk begins first. Both are awaited to their end, whatever becomes of either.
+            ended = await asyncio.gather(self._commit(deed), self._send(ahead), return_exceptions=True)
+            for failure in (one for one in ended if one is not None):
+                raise failure
         except WattsealError:
             self._memory.wanted_afresh |= afresh
             raise

@@ -71,6 +71,8 @@ async def _utility(utility: Utility, box: Box, estate: Estate, core: Core) -> No
             await UtilityLine(utility, core, estate, box.root).run()
         except WattsealError as error:
             _log.error("utility_line_ended", utility=utility.name, reason=error.reason, sentence=error.sentence)
+        except Exception:  # noqa: BLE001 - a fault of ours in one line must not end the others; told with its traceback
+            _log.exception("utility_line_failed", utility=utility.name)
         await asyncio.sleep(_REOPEN_SECONDS)
 
 

@@ -137,6 +137,9 @@ class Gateway:
             await self._outlet.pour(stream)
         except StreamLostError:
             await stream.close()  # whoever listens on it finds its end
+        except StorageError as error:
+            _log.error("outbox_unreadable", reason=error.reason, sentence=error.sentence)
+            await stream.close()
 
     async def _keep_house(self) -> None:
         while True:

@@ -95,8 +95,10 @@ class Worker:
             return await self._one(at)
         except WattsealError as error:
             _log.error("turn_failed", device=self.device, reason=error.reason, sentence=error.sentence)
-            self._not_before = at.monotonic + PAUSE_AFTER_FAILURE_SECONDS
-            return True
+        except Exception:  # noqa: BLE001 - a fault of ours at one device must not end the others; told with its traceback
+            _log.exception("turn_broke", device=self.device)
+        self._not_before = at.monotonic + PAUSE_AFTER_FAILURE_SECONDS
+        return True
 
     async def run(self) -> None:
         """Work until cancelled."""

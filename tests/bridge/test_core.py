@@ -1,4 +1,4 @@
-"""The core from a utility's message to the gateway's line and home again: DESIGN 2 and 3, without a socket."""
+"""The core from a utility's message to the gateway's line and home again: docs/architecture.md, without a socket."""
 
 import asyncio
 import itertools
@@ -290,7 +290,7 @@ async def test_hello_of_the_same_epoch_lets_commands_live(bench):
 
 
 async def test_hello_of_a_new_epoch_orders_afresh(bench):
-    """DESIGN 3: each start of the gate draws an epoch; sequences begin again."""
+    """docs/statements.md: each start of the gate draws an epoch; sequences begin again."""
     await running(bench)
     await bench.connect(epoch=OTHER_EPOCH)
     assert bench.line.orders() == [("battery", "set_power", 2000)] * 2
@@ -478,7 +478,7 @@ async def test_a_state_of_charge_that_is_not_known(bench, row):
 
 
 async def test_the_chain_repeated_and_skipped(bench):
-    """DESIGN 2: a lost message heals. A repeated statement changes nothing, a skipped one is asked for."""
+    """docs/architecture.md: a lost message heals. A repeated statement changes nothing, a skipped one is asked for."""
     await bench.connect()
     said = await bench.reading("battery", 500)
     held, count = bench.core.memory.gateway.held, len(bench.statements())
@@ -529,7 +529,7 @@ async def test_a_receipt_without_a_parent_moves_nothing(bench):
 
 
 async def test_with_an_untrusted_clock_events_wait_and_releases_go(bench):
-    """DESIGN 4: below the floor only defaults and reverts are ordered."""
+    """docs/operations.md: below the floor only defaults and reverts are ordered."""
     await running(bench)
     await bench.restart()
     bench.time.unix = 1000.0
@@ -596,7 +596,7 @@ async def full_bench(new_bench, watts):
 
 
 async def test_a_full_disk_still_releases(new_bench):
-    """DESIGN 4: reverts are still written."""
+    """docs/operations.md: reverts are still written."""
     bench = await full_bench(new_bench, 1000)
     told = await bench.tell(cancel())
     assert told is not None
@@ -606,7 +606,7 @@ async def test_a_full_disk_still_releases(new_bench):
 
 
 async def test_a_full_disk_refuses_what_raises_power_and_recovers(new_bench):
-    """DESIGN 4: refuse orders that raise power; the event is kept, and followed once there is room."""
+    """docs/operations.md: refuse orders that raise power; the event is kept, and followed once there is room."""
     bench = await full_bench(new_bench, 1000)
     told = await bench.tell(give(3000, 1))
     assert told is not None

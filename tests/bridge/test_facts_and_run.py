@@ -158,7 +158,7 @@ def test_the_gateway_has_a_while_to_revert_by_itself(standing, after_end, due):
 
 @pytest.mark.parametrize(("before_end", "due"), [(600, True), (16, True), (15, False), (0, False), (-1, False)])
 def test_a_lost_lease_is_given_again_but_not_at_the_very_end(before_end, due):
-    """DESIGN 2: level-based, so a restart or a lost message heals."""
+    """docs/architecture.md: level-based, so a restart or a lost message heals."""
     assert is_due(wanted(ORDER), facts_with(live(ORDER, O), now=NOW + 600 - before_end)) is due
 
 

@@ -1,4 +1,4 @@
-"""Making, signing and opening a box: each fault told before anything runs. DESIGN 3, "Who may"."""
+"""Making, signing and opening a box: each fault told before anything runs. docs/statements.md, "Who may"."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The plan: a table of cases reckoned by hand, and its laws as properties. DESIGN 2: rules may only narrow."""
+"""The plan: a table of cases reckoned by hand, and its laws as properties. rules may only narrow."""
 
 import random
 from dataclasses import replace
@@ -291,7 +291,7 @@ def test_an_open_ended_order_holds_until_further_notice():
 
 
 def test_an_order_carries_tolerance_profile_and_revert():
-    """DESIGN 3: device, operation, value, scale, unit, not-before, hold, revert-to, tolerance, profile digest."""
+    """device, operation, value, scale, unit, not-before, hold, revert-to, tolerance, profile digest."""
     (desired,) = planned(site(battery("a")), one(course(Setpoint(1), "a")))
     order = desired.order
     assert (order.tolerance, order.profile_digest) == (50, profiles.digest_of("sunspec_battery"))
@@ -344,7 +344,7 @@ def test_every_order_lies_in_envelope_and_connection(events):
 @given(worlds(), LIMIT, TARGET)
 @settings(max_examples=200, deadline=None)
 def test_one_limit_more_never_means_more_power(events, limit, target):
-    """DESIGN 2: rules only narrow. The limit comes with any event, here one of the lowest precedence."""
+    """docs/architecture.md: rules only narrow. The limit comes with any event, here one of the lowest precedence."""
     before = {desired.device: desired.order for desired in planned(NARROW, *events)}
     extra = one(course(limit, *target), event_id="Z", utility="z", start=NOW)
     for desired in planned(NARROW, *events, extra):
@@ -372,7 +372,7 @@ def test_no_order_of_events_pictures_or_devices_changes_the_plan(events, chance:
 @given(WISH, TARGET, st.text("abc", min_size=1, max_size=3), st.sampled_from(["openadr-2.0b", "openadr-3", "csip"]))
 @settings(max_examples=80, deadline=None)
 def test_one_intent_gives_the_same_order_bytes_whoever_brought_it(wish, target, name, dialect):
-    """DESIGN 3: the same intent by any dialect gives byte-identical order bodies."""
+    """docs/statements.md: the same intent by any dialect gives byte-identical order bodies."""
     ours = [desired.order.encode() for desired in planned(NARROW, one(course(wish, *target)))]
     theirs = one(course(wish, *target, name=name), event_id=name, utility="z", dialect=dialect, priority=7)
     assert ours == [desired.order.encode() for desired in planned(NARROW, theirs)]

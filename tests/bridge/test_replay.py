@@ -1,4 +1,4 @@
-"""Re-execution: a record of the core comes out again byte for byte, and what changed since is named. DESIGN 3."""
+"""Re-execution: a record of the core comes out again byte for byte, and what changed since is named."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Secrets are named, never written down (DESIGN of the doors: `secret://file|credential/NAME`)."""
+"""Secrets are named, never written down (docs/site-file.md: `secret://file|credential/NAME`)."""
 
 from pathlib import Path
 

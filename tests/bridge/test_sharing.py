@@ -1,4 +1,4 @@
-"""Largest remainder, from its definition: DESIGN 2, "shared by capacity, largest remainder, ties by id"."""
+"""Largest remainder, from its definition: docs/architecture.md, "shared by capacity, largest remainder, ties by id"."""
 
 import random
 from fractions import Fraction

@@ -163,7 +163,7 @@ def test_the_template_is_valid_as_it_stands(name, lab):
 @pytest.mark.parametrize(
     ("url", "extra", "key"),
     [
-        ("http://vtn.example:8080", "", "url"),  # DESIGN 4: plain HTTP needs a reason
+        ("http://vtn.example:8080", "", "url"),  # docs/operations.md: plain HTTP needs a reason
         ("http://10.0.0.1", 'insecure = ""', "url"),
         ("http://10.0.0.1", 'insecure = "  "', "insecure"),
         ("https://vtn.example", "", "tls"),
@@ -199,7 +199,7 @@ def test_addresses_of_a_utility_that_are_taken(url, extra):
     ["ven.key", "secret://", "secret://file/", "secret://-----BEGIN PRIVATE KEY-----", "secret://vault/x", "hunter2"],
 )
 def test_no_secret_stands_in_the_file(key):
-    """DESIGN 4: only names of secrets. What else is written there is refused, and not repeated in the message."""
+    """Only names of secrets. What else is written there is refused, and not repeated in the message."""
     tls = f'url = "https://vtn"\ntls = {{ certificate = "c", key = "{key}", authority = "a" }}'
     (mistake,) = mistakes_of(changed('url = "http://127.0.0.1:8080"', tls))
     assert mistake.key == "utility[0].tls.key"

@@ -1,4 +1,4 @@
-"""Time that can be trusted, or says that it cannot (DESIGN 4): 1970, steps of ten years, holdover, the floor."""
+"""Time that can be trusted, or says that it cannot: 1970, steps of ten years, holdover, the floor."""
 
 import pytest
 from hypothesis import given

@@ -105,7 +105,7 @@ def test_clamped_command_is_renewed_as_it_was_clamped(gate_world):
 
 
 def test_site_release_rests_on_facts_alone(gate_world):
-    """DESIGN 2: an event that is gone leaves a default to return to, and no intent."""
+    """docs/architecture.md: an event that is gone leaves a default to return to, and no intent."""
     order = gate_world.release()
     facts = gate_world.seal(Kind.FACTS, cbor.encode({1: 0}))
     decision = gate_world.seal(
@@ -120,7 +120,7 @@ def test_site_release_rests_on_facts_alone(gate_world):
 
 @pytest.mark.parametrize("unix", [5, 1_800_000_000 - 10 * 31_557_600, 1_800_000_000 + 10 * 31_557_600])
 def test_release_is_taken_without_a_trusted_clock_and_nothing_else_is(gate_world, unix):
-    """DESIGN 4: below the time floor only defaults and reverts are ordered; freshness rests on epoch and number."""
+    """Below the time floor only defaults and reverts are ordered; freshness rests on epoch and number."""
     order = gate_world.release()
     untrusted = {"unix_ms": unix * 1000, "quality": ClockQuality.UNTRUSTED}
     for one in (said := gate_world.ancestry(order, principal=SITE, programme="")):
@@ -232,7 +232,7 @@ def test_gate_wants_the_signed_policy_and_its_own_name(gate_world):
 
 
 def test_steps_are_numbered_in_the_legal_order():
-    """DESIGN 3, the gate: 1 size ... 10 safety envelope."""
+    """docs/statements.md, the gate: 1 size ... 10 safety envelope."""
     assert [(step.number, step.name) for step in STEPS] == [
         (1, "size"), (2, "key"), (3, "form"), (4, "seal"), (5, "address"), (6, "freshness"), (7, "time"),
         (8, "parents"), (9, "policy"), (10, "envelope"),

@@ -175,7 +175,7 @@ def test_replayed_in_the_same_epoch(ready):
 @pytest.mark.parametrize("shift", [0, -TEN_YEARS, TEN_YEARS])
 @pytest.mark.parametrize("quality", list(ClockQuality))
 def test_replayed_after_a_restart_whatever_the_clock_says(ready, shift, quality):
-    """DESIGN 3: at each start another epoch; a wrong clock never makes a replay acceptable."""
+    """docs/statements.md: at each start another epoch; a wrong clock never makes a replay acceptable."""
     world, order, decision = ready
     command = world.command(order, [decision])
     release = world.release()
@@ -205,7 +205,7 @@ def test_replayed_with_the_clock_set_back_ten_years(ready, quality):
     ],
 )
 def test_a_refused_command_sent_again_when_it_would_be_good(ready, spoil, reason):
-    """DESIGN 3: passing 4 to 6 consumes the number, accepted or refused."""
+    """docs/statements.md: passing 4 to 6 consumes the number, accepted or refused."""
     world, order, decision = ready
     command = world.command(order, [decision], **spoil)
     refused(world.say(command), reason, 7, consumed=1)
@@ -233,7 +233,7 @@ def test_refused_by_the_envelope_and_sent_again_when_it_has_room(ready):
 
 
 def test_sequence_jump_consumes_nothing(ready):
-    """DESIGN 3: a jump over 1,000 is refused."""
+    """docs/statements.md: a jump over 1,000 is refused."""
     world, order, decision = ready
     refused(world.say(world.command(order, [decision], 1001)), "sequence_jump", 6)
     refused(world.say(world.command(order, [decision], 2**63)), "sequence_jump", 6)

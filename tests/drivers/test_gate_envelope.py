@@ -371,7 +371,7 @@ def test_envelope_gives_the_nearest_value_that_no_rule_objects_to(world):
 @settings(max_examples=700, deadline=None)
 @given(WORLDS)
 def test_cycles_dwell_and_ramp_never_touch_a_move_toward_the_safe_side(world):
-    """DESIGN 3: with these three rules or without them, such a move comes out the same, and no farther from 0."""
+    """With these three rules or without them, such a move comes out the same, and no farther from 0."""
     ask, bounds, facts, *rest = world
     assert toward_safe_side(ask.operation, ask.watts, facts) == brute_safe(ask.operation, ask.watts, facts)
     if not brute_safe(ask.operation, ask.watts, facts):

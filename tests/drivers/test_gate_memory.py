@@ -24,7 +24,7 @@ def test_damaged_mark(body):
 
 
 def test_older_manifest_is_refused_and_the_same_or_a_newer_one_is_not():
-    """DESIGN 3: a manifest version never goes back."""
+    """docs/statements.md: a manifest version never goes back."""
     last = Mark(bytes(16), 9, 5)
     with pytest.raises(RollbackError, match="manifest_rolled_back"):
         GateMemory.begin(b"\x01" * 16, 4, last)

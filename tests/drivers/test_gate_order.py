@@ -144,7 +144,7 @@ ONE_PER_STEP = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=ONE_PER_STEP.filter(bool), data=st.data())
 def test_any_faults_in_any_permutation_give_the_reason_of_the_earliest_step(new_gate_world, chosen, data):
-    """DESIGN 3, the gate's one order; by which road the faults came into the message does not matter."""
+    """docs/statements.md, the gate's one order; by which road the faults came into the message does not matter."""
     check(new_gate_world(), data.draw(st.permutations(sorted(chosen.values()))))
 
 

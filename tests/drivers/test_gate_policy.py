@@ -54,7 +54,7 @@ def test_nobody_unknown_may_order(gate_world):
 @given(st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.text(max_size=5))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_circumstance_keeps_a_device_from_its_default(gate_world, test, trusted, low, raises, programme):
-    """DESIGN 3: nothing ever delays a move toward the safe side."""
+    """docs/statements.md: nothing ever delays a move toward the safe side."""
     asked = {
         "test": test,
         "clock_trusted": trusted,
@@ -71,7 +71,7 @@ def test_the_site_may_do_nothing_else(gate_world, operation):
 
 
 def test_permit_at_the_core_that_the_gates_facts_forbid(gate_world):
-    """The decision says storage is plenty; the gateway's own disk is short: DESIGN 4, `storage_full`."""
+    """The decision says storage is plenty; the gateway's own disk is short: docs/operations.md, `storage_full`."""
     gate_world.local["battery"] = LocalFacts(500, 0, storage_low=True)
     outcome = gate_world.tell()
     assert (outcome.reason, outcome.step, outcome.consumed_sequence) == ("storage_full", 9, 1)

@@ -106,7 +106,7 @@ def test_the_translator_stands_in_the_bytes():
 
 @pytest.mark.parametrize("kind", [Setpoint, InjectLimit, AbsorbLimit, Level])
 def test_a_wish_keeps_its_kind(kind):
-    """DESIGN 2: a sum type for each kind of wish, instead of flattening."""
+    """docs/architecture.md: a sum type for each kind of wish, instead of flattening."""
     course = Course("x", Point.SITE, (), (Interval(0, None, kind(2)),))
     (again,) = GridEvent.decode(replace(SAMPLE, courses=(course,)).encode("t"))[0].courses
     assert again.intervals[0].wish == kind(2)
