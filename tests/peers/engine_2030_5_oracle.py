@@ -94,7 +94,7 @@ class Oracle:
                 told.completed_at = told.ends
                 self.finish(second, told, 3)
         fresh = [told for told in self.alive() if not told.begun and told.begins <= second]
-        for told in sorted(fresh, key=lambda told: (told.begins, self.rank(told))):
+        for told in sorted(fresh, key=self.rank):
             for mode in sorted(told.left):
                 self.challenge(second, mode, told)
         for mode, holder in list(self.holders.items()):

@@ -196,6 +196,16 @@ def test_twenty_four_controls_run_one_after_another():
     assert world.values(range(150, 2550, 100)) == list(range(1, 25))
 
 
+def test_a_late_arrival_that_never_starts_supersedes_nobody():
+    """1.6: it loses to what runs at its first sight, so what comes after is not its loser, even if they overlap."""
+    world = World(primacies={1: 1, 2: 2, 3: 3}, controls={1: [control(11, 5, 40)], 3: [control(31, 45, 10)]})
+    world.poll(at=0)
+    world.controls[2] = [control(21, 0, 0xFFFFFFFF)]
+    world.poll(at=15)
+    world.pass_to(50)
+    assert (world.value(), world.timed(21), world.statuses(31)) == (31, [(15, 1), (15, 14)], [1, 2])
+
+
 def test_only_devices_of_the_events_group_answer():
     """AGG-007, UTIL-004: two devices under two nodes; the one that is not addressed stays silent."""
     devices = (Device(DER, (mrid(1), mrid(2))), Device(DER_2, (mrid(2),)))

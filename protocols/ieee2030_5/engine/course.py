@@ -4,11 +4,13 @@ Supersession is judged per mode. At its effective start an event takes its modes
 whose specified period overlaps its own; an event that has started goes on taking from those that arrive later. An event
 that is being cancelled takes nothing and gives way. Events that meet only through their draws do not conflict: the
 later one's effective start ends the earlier one, which is then complete (rule m). Events are taken in the order of
-their effective starts, so it makes no difference whether several of them passed since the last evaluation.
+their effective starts, so it makes no difference whether several of them passed since the last evaluation; what begins
+at one instant is settled by rank before it supersedes anything to come, so that what never starts supersedes nothing.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import msgspec
 
@@ -45,11 +47,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What is fixed while one cohort is judged."""
+    """What is fixed while one cohort is judged. `since`: the instant of the evaluation before."""
 
     scene: Scene
     standing: Standing
     devices: tuple[bytes, ...]
+    since: int
     now: int
     speech: Speech
 
@@ -136,18 +139,42 @@ def _rivals(run: Run, runs: list[Run]) -> Iterator[Run]:
 
 
 def _supersede(bench: Bench, runs: list[Run]) -> None:
-    due = [run for run in runs if run.start <= bench.now and run.reached and run.is_open]
-    due.sort(key=lambda run: (run.start, run.rank))
-    for winner in due:
-        for other in runs:
-            if winner.dying or not winner.is_open or not winner.held:
-                break
-            if other is not winner and other.is_open and other.reached and not winner.held.isdisjoint(other.held):
-                _meet(bench, winner, other)
+    """Turn by turn: who begins, best first, meets who has entered; then who is left takes from what is to come."""
+    ours = sorted((run for run in runs if run.reached and run.is_open), key=lambda run: (_turn(bench, run), run.rank))
+    entered = [run for run in ours if run.record.started and run.start <= bench.now]
+    beginning = [run for run in ours if not run.record.started and run.start <= bench.now]
+    waiting = [run for run in ours if run.start > bench.now]
+    for turn, group in groupby(beginning, key=lambda run: _turn(bench, run)):
+        for run in group:
+            _enter(bench, run, entered)
+        _knock_out(bench, entered, [run for run in beginning if _turn(bench, run) > turn])
+        _knock_out(bench, entered, waiting)
+    if not beginning:
+        _knock_out(bench, entered, waiting)
+
+
+def _enter(bench: Bench, run: Run, entered: list[Run]) -> None:
+    for other in entered:
+        _meet(bench, run, other)
+        _meet(bench, other, run)
+    entered.append(run)
+
+
+def _knock_out(bench: Bench, entered: list[Run], others: list[Run]) -> None:
+    for winner in entered:
+        for other in others:
+            _meet(bench, winner, other)
+
+
+def _turn(bench: Bench, run: Run) -> int:
+    """When it begins: at its effective start, but now if that had passed before it was known."""
+    return run.start if run.record.started or run.start > bench.since else bench.now
 
 
 def _meet(bench: Bench, winner: Run, other: Run) -> None:
     """`winner` has started; what does `other`, which holds a mode of it too, lose to it?"""
+    if winner.dying or not winner.is_open or not other.is_open or winner.held.isdisjoint(other.held):
+        return
     shared = winner.held & other.held
     status = ResponseStatus.SUPERSEDED if winner.event.program == other.event.program else ResponseStatus.OTHER_PROGRAM
     if other.dying:

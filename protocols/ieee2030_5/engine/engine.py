@@ -176,13 +176,14 @@ def _evaluate(state: State, now: int, notes: list[Note], touched: frozenset[byte
     theirs = now + state.offset_seconds
     if state.evaluated_at is None or theirs < state.evaluated_at:
         touched = None
+    since = theirs if state.evaluated_at is None else state.evaluated_at
     scene, speech = Scene.of(state), Speech(theirs)
     parts: list[Cohort] = []
     judged = False
     for cohort in state.cohorts:
         if _needs_judging(cohort, theirs, touched):
             judged = True
-            parts.extend(_judged(scene, cohort, theirs, speech))
+            parts.extend(_judged(scene, cohort, since, theirs, speech))
         else:
             parts.append(cohort)
     given = speech.given(state.next_serial)
@@ -202,14 +203,14 @@ def _needs_judging(cohort: Cohort, theirs: int, touched: frozenset[bytes] | tupl
     return any(program in touched for program in cohort.standing.programs)
 
 
-def _judged(scene: Scene, cohort: Cohort, theirs: int, speech: Speech) -> list[Cohort]:
+def _judged(scene: Scene, cohort: Cohort, since: int, theirs: int, speech: Speech) -> list[Cohort]:
     standing = cohort.standing
     parts = (
         ((lfdi,) for lfdi in cohort.devices) if parts_devices(scene, standing, cohort.records) else (cohort.devices,)
     )
     after: list[Cohort] = []
     for devices in parts:
-        records: Ledger = judge(Bench(scene, standing, devices, theirs, speech), cohort.records)
+        records: Ledger = judge(Bench(scene, standing, devices, since, theirs, speech), cohort.records)
         due_at = next_edge(scene, standing, records, theirs)
         after.append(Cohort(standing, devices, records, due_at))
     return after
