@@ -77,7 +77,16 @@ def authority_objections(chain: Sequence[x509.Certificate | bytes], now: datetim
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
     """Whether its own key signed it."""
-    return _is_signed_by(certificate, certificate)
+    return is_issued_by(certificate, certificate)
+
+
+def is_issued_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
+    """Whether `upper` issued `lower`: by name and by signature."""
+    try:
+        lower.verify_directly_issued_by(upper)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _read(chain: Sequence[x509.Certificate | bytes]) -> tuple[x509.Certificate, ...]:
@@ -234,21 +243,12 @@ def _links(chain: Sequence[x509.Certificate], *, to_root: bool) -> Iterator[Obje
     if len(chain) > CHAIN_MOST:
         yield Objection(Ground.CHAIN_LONG, f"The chain has {len(chain)} certificates; {CHAIN_MOST} are the most.")
     for lower, upper in pairwise(chain):
-        if not _is_signed_by(lower, upper):
+        if not is_issued_by(lower, upper):
             sentence = f"The certificate {_name(lower)} was not issued by {_name(upper)}, which follows it."
             yield Objection(Ground.CHAIN_BROKEN, sentence)
     if to_root and not is_self_signed(chain[-1]):
         sentence = f"The chain ends at {_name(chain[-1])}, which is no root: the certificates above it are missing."
         yield Objection(Ground.CHAIN_INCOMPLETE, sentence)
-
-
-def _is_signed_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
-    """Issuer's name and signature both."""
-    try:
-        lower.verify_directly_issued_by(upper)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _extensions(certificate: x509.Certificate) -> _Extensions | None:

@@ -171,6 +171,18 @@ def pin_of(digits: str) -> str:
     return f"{digits}{check_digit_of(digits)}"
 
 
+def completed_pin(digits: str) -> str:
+    """A PIN as a person types it: five digits get their check digit, six must have the right one.
+
+    Raises MisuseError (`pin_malformed`, `pin_check_digit`).
+    """
+    whole = pin_of(digits[:5])
+    if digits not in {whole[:5], whole}:
+        sentence = f"{digits[:20]!r} is no PIN: after {whole[:5]} the check digit is {whole[-1]}, and nothing follows."
+        raise MisuseError("pin_check_digit", sentence)
+    return whole
+
+
 def is_pin(number: int) -> bool:
     """Whether a number, as the wire carries it (zeros in front are lost), is a PIN with the right check digit."""
     return 0 <= number <= _PIN_MOST and has_check_digit(f"{number:06}")
