@@ -170,6 +170,17 @@ def test_an_event_first_seen_cancelled_is_received_and_cancelled():
     assert world.timed(11) == [(0, 1), (0, 6)]
 
 
+def test_an_event_being_cancelled_supersedes_nothing_to_come():
+    """Its replacement, of lower rank and within its specified period, still starts."""
+    world = World(primacies=AB, controls={1: [control(11, 0, 9000, randomize_duration_seconds=60)]})
+    world.poll(at=0)
+    world.cancel(1, 11, CurrentStatus.CANCELLED_RANDOMIZED)
+    world.controls[2] = [control(21, 500, 100)]
+    world.poll(at=100)
+    world.pass_to(500)
+    assert (world.value(), world.statuses(11), world.statuses(21)) == (21, [1, 2, 6], [1, 2])
+
+
 def test_an_event_being_cancelled_gives_way_to_its_replacement():
     """A replacement of lower rank is not superseded by what is only spreading its stop."""
     world = World(primacies=AB, controls={1: [control(11, 0, 900, randomize_duration_seconds=600)]})
@@ -288,7 +299,9 @@ def test_start_zero_is_at_once_and_stays_where_it_was():
     """1.6: start 0 with CSIP is now; later polls do not move it."""
     world = world_with(replace(control(11, 0, 100), start=0))
     assert (world.value(), world.statuses(11)) == (11, [1, 2])
+    world.change(1, 11, version=1, settings=(Setting(W, b"12"),))
     world.poll(at=60)
+    assert world.value() == 12
     world.pass_to(100)
     assert (world.value(), world.timed(11)) == (7, [(0, 1), (0, 2), (100, 3)])
 
@@ -380,8 +393,7 @@ def test_a_winner_that_passed_while_the_box_was_down_has_superseded_all_the_same
 
 def test_what_passed_while_the_box_was_down_is_taken_in_the_order_of_its_starts():
     """A third event lost to a second before a first took the second: none of them comes back by sleeping."""
-    controls = {1: [control(11, 150, 20)], 2: [control(21, 100, 100)], 3: [control(31, 110, 300, version=0)]}
-    controls[1] = [replace(controls[1][0], start=T0 + 160)]
+    controls = {1: [control(11, 160, 20)], 2: [control(21, 100, 100)], 3: [control(31, 110, 40)]}
     world = World(primacies={1: 1, 2: 2, 3: 3}, controls=controls)
     world.poll(at=0)
     world.second = 190

@@ -206,6 +206,16 @@ def test_a_late_arrival_that_never_starts_supersedes_nobody():
     assert (world.value(), world.timed(21), world.statuses(31)) == (31, [(15, 1), (15, 14)], [1, 2])
 
 
+def test_of_two_late_arrivals_only_the_one_that_starts_supersedes():
+    """1.6: first seen together, both begun: the better one starts, and only its losers are superseded."""
+    world = World(primacies={1: 1, 2: 2, 3: 3})
+    world.poll(at=0)
+    world.controls = {1: [control(11, 10, 20)], 2: [control(21, 0, 200)], 3: [control(31, 100, 50)]}
+    world.poll(at=15)
+    world.pass_to(120)
+    assert (world.value(), world.statuses(21), world.statuses(31)) == (31, [1, 14], [1, 2])
+
+
 def test_only_devices_of_the_events_group_answer():
     """AGG-007, UTIL-004: two devices under two nodes; the one that is not addressed stays silent."""
     devices = (Device(DER, (mrid(1), mrid(2))), Device(DER_2, (mrid(2),)))
