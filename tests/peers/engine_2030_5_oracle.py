@@ -53,6 +53,7 @@ class Oracle:
     told: dict[bytes, Told] = field(default_factory=dict)
     holders: dict[str, Told] = field(default_factory=dict)
     said: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    verdicts: dict[tuple[int, int], set[int]] = field(default_factory=dict)
 
     def rank(self, told: Told) -> tuple[int, int, int]:
         return self.primacies[told.program], -told.control.creation_time, -told.number
@@ -151,6 +152,7 @@ class Oracle:
 
     def lose(self, second: int, told: Told, mode: str, status: int) -> None:
         told.left.discard(mode)
+        self.verdicts.setdefault((told.number, second), set()).add(status)
         if self.holders.get(mode) is told:
             del self.holders[mode]
         if not told.left:
@@ -182,6 +184,14 @@ class Oracle:
                 if mode in heir.left and heir.period.start <= told.completed_at <= second < heir.begins:
                     return told
         return None
+
+    def agrees(self, number: int, said: list[tuple[int, int]]) -> bool:
+        """Whether these are the event's Responses. Modes lost to several at one instant: any may be named."""
+        expected = self.said.get(number, [])
+        return len(said) == len(expected) and all(
+            one == other or (one[0] == other[0] and {one[1], other[1]} <= self.verdicts.get((number, one[0]), set()))
+            for one, other in zip(said, expected, strict=True)
+        )
 
     def alive(self) -> list[Told]:
         return [told for told in self.told.values() if not told.over]
