@@ -21,6 +21,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, ObjectIdentifier, SignatureAlgorithmOID
 
 from wattseal.certs.device_profile import (
@@ -206,6 +207,9 @@ def _common(certificate: x509.Certificate, who: str, now: datetime) -> Iterator[
         yield Objection(Ground.KEY, f"{who} has another key than one on the curve P-256.")
     if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         yield Objection(Ground.SIGNATURE_ALGORITHM, f"{who} is not signed by ECDSA with SHA-256.")
+    if not certificate.public_bytes(Encoding.DER).endswith(b"\x00" + certificate.signature):
+        # A count of unused bits there is under no signature, and would give the same certificate another LFDI.
+        yield Objection(Ground.MALFORMED, f"{who} has a signature of a broken length.")
     if now < certificate.not_valid_before_utc:
         begin = certificate.not_valid_before_utc
         yield Objection(Ground.NOT_YET_VALID, f"{who} is valid from {begin:%Y-%m-%d %H:%M} UTC on; check the clock.")

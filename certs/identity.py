@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -115,7 +116,7 @@ def read_certificate(data: bytes) -> x509.Certificate:
         if data.lstrip().startswith(b"-----BEGIN") or b"-----BEGIN CERTIFICATE-----" in data:
             return x509.load_pem_x509_certificate(data)
         return x509.load_der_x509_certificate(data)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, x509.InvalidVersion) as error:
         raise CertificateError("certificate_malformed", "These bytes are no X.509 certificate.") from error
 
 
@@ -126,7 +127,7 @@ def read_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
         return (first,)
     try:
         return tuple(x509.load_pem_x509_certificates(data))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise CertificateError("certificate_malformed", "A later certificate of the file is broken.") from error
 
 
@@ -205,7 +206,10 @@ def require_lfdi(der: bytes, expected: str) -> None:
 
 
 def _key_type(certificate: x509.Certificate) -> str:
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except UnsupportedAlgorithm:
+        return "unknown"
     match key:
         case ec.EllipticCurvePublicKey():
             return f"EC {key.curve.name}"
