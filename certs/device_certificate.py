@@ -4,7 +4,7 @@
                keyAgreement, subject alternative name = one hardwareModuleName, policies with a device type
     authority  P-256; critical basicConstraints CA and keyUsage keyCertSign; subject key identifier
     each       signed by ECDSA with SHA-256, authority key identifier not critical; no critical extended key usage, no
-               name constraints, no policy mappings
+               name constraints, no policy mappings or constraints
     chain      device under a root (SERCA), with up to two authorities (MCA, MICA) in between; never self-signed
 
 Signatures, names and times of the chain are checked here too, so that a chain can be explained without a connection.
@@ -44,9 +44,10 @@ _Extensions = Mapping[ObjectIdentifier, x509.Extension[x509.ExtensionType]]
 _KNOWN: Final = frozenset({
     ExtensionOID.KEY_USAGE, ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.CERTIFICATE_POLICIES,
     ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.EXTENDED_KEY_USAGE, ExtensionOID.NAME_CONSTRAINTS,
-    ExtensionOID.POLICY_MAPPINGS, ExtensionOID.AUTHORITY_KEY_IDENTIFIER, ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+    ExtensionOID.POLICY_MAPPINGS, ExtensionOID.POLICY_CONSTRAINTS, ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+    ExtensionOID.SUBJECT_KEY_IDENTIFIER,
 })  # fmt: skip
-_AUTHORITIES_KNOWN: Final = _KNOWN | {ExtensionOID.POLICY_CONSTRAINTS, ExtensionOID.INHIBIT_ANY_POLICY}
+_AUTHORITIES_KNOWN: Final = _KNOWN | {ExtensionOID.INHIBIT_ANY_POLICY}
 
 
 def require_device_chain(
@@ -238,6 +239,8 @@ def _common_extensions(extensions: _Extensions, who: str, *, needs_issuer: bool)
         yield Objection(Ground.NAME_CONSTRAINTS, f"{who} has name constraints, which are forbidden.")
     if ExtensionOID.POLICY_MAPPINGS in extensions:
         yield Objection(Ground.POLICY_MAPPINGS, f"{who} has policy mappings, which are forbidden.")
+    if ExtensionOID.POLICY_CONSTRAINTS in extensions:
+        yield Objection(Ground.POLICY_CONSTRAINTS, f"{who} has policy constraints, which are forbidden.")
 
 
 def _links(chain: Sequence[x509.Certificate], *, to_root: bool) -> Iterator[Objection]:

@@ -52,6 +52,7 @@ class Bad(StrEnum):
     MICA_CRITICAL_PURPOSE = "bad-mica-critical-eku"
     MICA_NAME_CONSTRAINTS = "bad-mica-name-constraints"
     MICA_POLICY_MAPPINGS = "bad-mica-policy-mappings"
+    MICA_POLICY_CONSTRAINTS = "bad-mica-policy-constraints"
     SELF_SIGNED = "bad-self-signed"
     RSA = "bad-rsa"
     P384 = "bad-p384"
@@ -341,6 +342,7 @@ _AUTHORITY_FAULTS: Final[Mapping[Bad, _Change]] = {
     ),
     Bad.MICA_NAME_CONSTRAINTS: _with(x509.NameConstraints([x509.DNSName("example.org")], None)),
     Bad.MICA_POLICY_MAPPINGS: _with(_policy_mappings()),
+    Bad.MICA_POLICY_CONSTRAINTS: _with(x509.PolicyConstraints(require_explicit_policy=2, inhibit_policy_mapping=None)),
 }
 _DEVICE_FAULTS: Final[Mapping[Bad, _Change]] = {
     Bad.NO_POLICIES: _without(ExtensionOID.CERTIFICATE_POLICIES),

@@ -60,6 +60,7 @@ class Ground(StrEnum):
     EXTENDED_KEY_USAGE = "extended_key_usage_critical"
     NAME_CONSTRAINTS = "name_constraints_present"
     POLICY_MAPPINGS = "policy_mappings_present"
+    POLICY_CONSTRAINTS = "policy_constraints_present"
     EXTENSION = "extension_unknown_critical"
     SELF_SIGNED = "self_signed"
     CHAIN_BROKEN = "chain_broken"

@@ -122,6 +122,7 @@ def test_inspect_in_plain_words(pki: DevicePki):
         (Bad.MICA_CRITICAL_PURPOSE, "critical extended key usage"),
         (Bad.MICA_NAME_CONSTRAINTS, "name constraints"),
         (Bad.MICA_POLICY_MAPPINGS, "policy mappings"),
+        (Bad.MICA_POLICY_CONSTRAINTS, "policy constraints"),
         (Bad.SELF_SIGNED, "signed by its own key"),
         (Bad.RSA, "P-256"),
         (Bad.P384, "P-256"),

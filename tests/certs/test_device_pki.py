@@ -96,6 +96,7 @@ def test_openssl_reads_the_fields_of_an_authority(pki: DevicePki, name: str, con
     [
         (Bad.MICA_CRITICAL_PURPOSE, r"X509v3 Extended Key Usage: critical"),
         (Bad.MICA_NAME_CONSTRAINTS, r"X509v3 Name Constraints: critical"),
+        (Bad.MICA_POLICY_CONSTRAINTS, r"X509v3 Policy Constraints: critical"),
         (Bad.MICA_POLICY_MAPPINGS, r"X509v3 Policy Mappings: critical\n\s+1\.3\.6\.1\.4\.1\.40732\.1\.1:1\.3\.6\.1\.4"),
     ],
 )
