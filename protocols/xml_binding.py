@@ -41,7 +41,7 @@ class Note:
 
 
 class BindingError(PeerError):
-    """A document that breaks its schema: `path` names the element, as ``/root/item[2]/value``."""
+    """A document that breaks its schema: `path` names the element, as ``/list/item[2]/value``."""
 
     def __init__(self, path: str, sentence: str) -> None:
         super().__init__("schema_violation", f"{path}: {sentence}")

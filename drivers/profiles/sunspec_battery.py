@@ -211,7 +211,7 @@ SUNSPEC_BATTERY: Final = Profile(
         Source(
             "register maps of models 1, 701, 702, 704, 713", "sunspec/models (as shipped by pysunspec2)", "Apache-2.0"
         ),
-        Source("when reversion timers run and restart", "github.com/sunspec/models issue 215", "facts only"),
+        Source("when reversion timers run and restart", "github.com/sunspec/models, thread 215", "facts only"),
         Source(
             "writes acknowledged and discarded, so read back and self-test",
             "public notes on a 7xx battery, balloobbot/franklinwh-modbus docs/FRANKLINWH_SUNSPEC_QUIRKS.md",
