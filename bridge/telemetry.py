@@ -1,8 +1,8 @@
 """Readings into the rows of a report: pure; the samples are handed in.
 
 A row says only what was read. Demand is the last reading in the interval; usage is the difference of the counters at
-its edges; where there is no reading there is no row. The utility's sign (positive is consumption) is made here and
-nowhere else on this side of the deck.
+its edges; where there is no reading there is no row. The utility's sign (positive is consumption) is made by
+the dialect's own word for demand, and for usage here.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from typing import Final
 from wattseal.bridge.journal import Sample
 from wattseal.bridge.site.model import Utility
 from wattseal.protocols.openadr20b.report import ResourceStatus
+from wattseal.protocols.openadr20b.translate import demand_watts
 from wattseal.protocols.openadr20b.ven.config import ReportOffer, telemetry_offers
 from wattseal.protocols.openadr20b.ven.happenings import ReportWanted
 from wattseal.protocols.openadr20b.ven.state import ReportRow
@@ -95,7 +96,7 @@ def _demand(r_id: str, start: int, seconds: int, found: Sample | None) -> tuple[
         r_id=r_id,
         start=start,
         duration_seconds=seconds,
-        value=-Decimal(found.value).scaleb(found.scale),
+        value=demand_watts(found.value).scaleb(found.scale),
         quality=DataQuality.GOOD_NON_SPECIFIC if found.quality == _GOOD else DataQuality.UNCERTAIN_NON_SPECIFIC,
     )
     return row, (found.reading,)

@@ -14,7 +14,7 @@ from wattseal.bridge.core.scribe import Scribe
 from wattseal.bridge.facts import EventFact, Facts, Standing, order_digest
 from wattseal.bridge.journal import LiveRow, keep_gateway, keep_live
 from wattseal.bridge.plan import DevicePicture
-from wattseal.bridge.run import Run, Turn, is_due, run_plan
+from wattseal.bridge.run import Run, Turn, run_plan
 from wattseal.bridge.site.model import Device, Site
 from wattseal.bridge.timeline import TimedEvent, is_over, precedence
 from wattseal.certs.clock import ClockQuality, Instant
@@ -81,12 +81,6 @@ def dispatch(memory: Memory, site: Site, policy: Policy, scribe: Scribe, now: In
             commands.append(command)
         _remember(memory, turn, command, deed)
     return Bundle(run, tuple(statements), tuple(commands))
-
-
-def anything_due(memory: Memory, site: Site, policy: Policy, now: Instant) -> bool:
-    """Whether `dispatch` would order anything."""
-    facts = facts_of(memory, site, policy, now)
-    return any(is_due(desired, facts) for desired in run_plan(facts, memory.events_by_intent(), site, policy).plan)
 
 
 def _command(turn: Turn, decision: Statement, scribe: Scribe, now: Instant) -> Statement | None:
