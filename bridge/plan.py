@@ -24,7 +24,8 @@ from wattseal.bridge.sharing import share
 from wattseal.bridge.site.model import Device, Site
 from wattseal.bridge.timeline import ActiveWish, TimedEvent, in_force
 from wattseal.drivers.commands import Operation, Order
-from wattseal.protocols.grid_event import AbsorbLimit, InjectLimit, Level, Point, Setpoint
+from wattseal.protocols.grid_event import Point
+from wattseal.protocols.wish import AbsorbLimit, InjectLimit, Level, Setpoint
 
 PLANNER: Final = "plan/1"
 

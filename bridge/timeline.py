@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from wattseal.protocols.grid_event import Course, GridEvent, Wish
+from wattseal.protocols.grid_event import Course, GridEvent
+from wattseal.protocols.wish import Wish
 
 _NO_PRIORITY: Final = 1 << 62
 

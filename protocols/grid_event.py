@@ -1,7 +1,6 @@
 """`GridEvent`: what a utility asks for, in one vocabulary for all dialects, without flattening it.
 
-A wish keeps its kind (setpoint, limit, level): the deck decides what a device does about it. Sign is the generator's:
-positive watts are injected, negative are absorbed; limits are non-negative. Times are unix seconds.
+A wish keeps its kind (`wish.py`): the deck decides what a device does about it. Times are unix seconds.
 This is also the body of the *intent* statement, so the encoding is deterministic and a changed field changes its bytes.
 
     intent {1: translator, 2: [dialect, utility, programme, event id, version], 3: status, 4: priority or null, 5: test,
@@ -10,19 +9,11 @@ This is also the body of the *intent* statement, so the encoding is deterministi
     course {1: signal name, 2: point, 3: [device, ...], 4: [[offset, duration or null, wish kind, value], ...]}
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
 
 from wattseal.certs import cbor
-from wattseal.certs.errors import PeerError
-
-LEVELS: Final = range(4)
-
-
-class IntentError(PeerError):
-    """An intent body that is not laid out as this release reads it."""
+from wattseal.protocols.wish import IntentError, Wish, pair_of, wish_of
 
 
 class EventStatus(StrEnum):
@@ -38,43 +29,6 @@ class Point(StrEnum):
 
     SITE = "site"  # at the meter of the connection, shared by all devices
     DEVICE = "device"
-
-
-@dataclass(frozen=True, slots=True)
-class Setpoint:
-    """Signed watts to be held."""
-
-    watts: int
-
-
-@dataclass(frozen=True, slots=True)
-class InjectLimit:
-    """Inject no more than `watts` (non-negative)."""
-
-    watts: int
-
-
-@dataclass(frozen=True, slots=True)
-class AbsorbLimit:
-    """Absorb no more than `watts` (non-negative)."""
-
-    watts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """0 normal, 1 moderate, 2 high, 3 special (OpenADR 2.0b rule 9): the site's table says what a device does."""
-
-    level: int
-
-
-Wish: TypeAlias = Setpoint | InjectLimit | AbsorbLimit | Level
-_KINDS: Final[dict[str, Callable[[int], Wish]]] = {
-    "setpoint": Setpoint,
-    "inject_limit": InjectLimit,
-    "absorb_limit": AbsorbLimit,
-    "level": Level,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,20 +127,8 @@ class GridEvent:
 
 
 def _course_map(course: Course) -> dict[int, cbor.Value]:
-    rows = tuple((i.offset_seconds, i.duration_seconds, *_wish_pair(i.wish)) for i in course.intervals)
+    rows = tuple((i.offset_seconds, i.duration_seconds, *pair_of(i.wish)) for i in course.intervals)
     return {1: course.signal_name, 2: str(course.point), 3: course.devices, 4: rows}
-
-
-def _wish_pair(wish: Wish) -> tuple[str, int]:
-    match wish:
-        case Setpoint(watts):
-            return "setpoint", watts
-        case InjectLimit(watts):
-            return "inject_limit", watts
-        case AbsorbLimit(watts):
-            return "absorb_limit", watts
-        case Level(level):
-            return "level", level
 
 
 def _origin(parts: tuple[cbor.Value, ...] | list[cbor.Value]) -> Origin:
@@ -213,6 +155,6 @@ def _device(name: cbor.Value) -> str:
 
 def _interval(row: cbor.Value) -> Interval:
     match row:
-        case [int(offset), (int() | None) as duration, str(kind), int(value)] if kind in _KINDS:
-            return Interval(offset, duration, _KINDS[kind](value))
+        case [int(offset), (int() | None) as duration, str(kind), value]:
+            return Interval(offset, duration, wish_of(kind, value))
     raise IntentError("intent_malformed", "An interval is not offset, duration, kind and value.")

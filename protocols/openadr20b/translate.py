@@ -12,23 +12,14 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import Final
 
-from wattseal.protocols.grid_event import (
-    Course,
-    EventStatus,
-    GridEvent,
-    Interval,
-    Level,
-    Origin,
-    Point,
-    Setpoint,
-    Wish,
-)
+from wattseal.protocols.grid_event import Course, EventStatus, GridEvent, Interval, Origin, Point
 from wattseal.protocols.lexical import LexicalError
 from wattseal.protocols.openadr20b.common import CalendarPeriod, Target
 from wattseal.protocols.openadr20b.duration import Duration
 from wattseal.protocols.openadr20b.event import EiEvent, EventSignal, OadrEvent, SignalInterval
 from wattseal.protocols.openadr20b.item_base import PowerReal
 from wattseal.protocols.openadr20b.vocabulary import ResponseCode, SignalName, SignalType
+from wattseal.protocols.wish import Level, Setpoint, Wish
 
 TRANSLATOR: Final = "openadr-2.0b/1"
 DIALECT: Final = "openadr-2.0b"

@@ -22,7 +22,7 @@ from wattseal.certs.policy import Policy
 from wattseal.certs.statement import digest
 from wattseal.drivers.commands import Command, Operation, Order
 from wattseal.drivers.manifest_sections import policy_entities
-from wattseal.protocols.grid_event import AbsorbLimit, InjectLimit, Setpoint
+from wattseal.protocols.wish import AbsorbLimit, InjectLimit, Setpoint
 
 SITE = read_site(SITE_TEXT)
 SECTIONS = sections_of(SITE)

@@ -10,7 +10,7 @@ from wattseal.bridge.facts import Standing
 from wattseal.bridge.journal import LiveRow, Sample
 from wattseal.certs.storage import Part, Store
 from wattseal.drivers.commands import Operation, Order
-from wattseal.protocols.grid_event import Setpoint
+from wattseal.protocols.wish import Setpoint
 
 ORDER = Order("battery", Operation.SET_POWER, 100, NOW, 60, (Operation.RELEASE, 0), 5, bytes(32))
 

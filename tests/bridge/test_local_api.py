@@ -12,7 +12,7 @@ from wattseal.bridge.core.status import status
 from wattseal.bridge.status_text import lines
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.errors import MisuseError, WorldError
-from wattseal.protocols.grid_event import Level
+from wattseal.protocols.wish import Level
 
 
 def fails():

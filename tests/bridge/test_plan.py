@@ -14,7 +14,7 @@ from wattseal.bridge.site.model import Device, LevelAction, Site
 from wattseal.bridge.site.reader import read_site
 from wattseal.drivers.commands import Operation
 from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
-from wattseal.protocols.grid_event import AbsorbLimit, InjectLimit, Level, Setpoint
+from wattseal.protocols.wish import AbsorbLimit, InjectLimit, Level, Setpoint
 
 SET, INJECT, ABSORB, RELEASE = (
     Operation.SET_POWER,

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattseal.bridge.timeline import TimedEvent, in_force, is_over, next_change
-from wattseal.protocols.grid_event import Course, GridEvent, Interval, Point, Setpoint
+from wattseal.protocols.grid_event import Course, GridEvent, Interval, Point
+from wattseal.protocols.wish import Setpoint
 
 HORIZON = 60
 LENGTHS = st.integers(1, 12)

@@ -18,7 +18,7 @@ from wattseal.certs.box import Box
 from wattseal.certs.statement import Header, Kind, Role, Statement, seal
 from wattseal.drivers.commands import Command, Decision, Hail, Hello, Order
 from wattseal.drivers.testimony import Phase, Quantity, Reading, Receipt, Result
-from wattseal.protocols.grid_event import Course, EventStatus, GridEvent, Interval, Origin, Point, Wish
+from wattseal.protocols.grid_event import Course, EventStatus, GridEvent, Interval, Origin, Point
 from wattseal.protocols.openadr20b import event as oadr
 from wattseal.protocols.openadr20b import vocabulary
 from wattseal.protocols.openadr20b.codec import encode
@@ -32,6 +32,7 @@ from wattseal.protocols.openadr20b.translate import (
     translate,
     withdrawn,
 )
+from wattseal.protocols.wish import Wish
 
 NOW = 1_800_000_000
 EPOCH = bytes(range(16))

@@ -9,19 +9,8 @@ from hypothesis import strategies as st
 
 from wattseal.certs import cbor
 from wattseal.certs.errors import PeerError
-from wattseal.protocols.grid_event import (
-    AbsorbLimit,
-    Course,
-    EventStatus,
-    GridEvent,
-    InjectLimit,
-    IntentError,
-    Interval,
-    Level,
-    Origin,
-    Point,
-    Setpoint,
-)
+from wattseal.protocols.grid_event import Course, EventStatus, GridEvent, Interval, Origin, Point
+from wattseal.protocols.wish import AbsorbLimit, InjectLimit, IntentError, Level, Setpoint
 
 WHOLE = st.integers(-(2**40), 2**40)
 MAYBE = st.none() | WHOLE

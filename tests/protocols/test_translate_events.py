@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from ven_world import MAINS, MARKET, NOON, config, dispatch, distribute, oadr_event, simple, utc
 
-from wattseal.protocols.grid_event import EventStatus, GridEvent, Level, Point, Setpoint
+from wattseal.protocols.grid_event import EventStatus, GridEvent, Point
 from wattseal.protocols.openadr20b import event
 from wattseal.protocols.openadr20b.codec import encode
 from wattseal.protocols.openadr20b.common import Target
@@ -33,6 +33,7 @@ from wattseal.protocols.openadr20b.translate import (
 )
 from wattseal.protocols.openadr20b.vocabulary import EventStatus as Told
 from wattseal.protocols.openadr20b.vocabulary import RealPowerUnit, SignalName, SignalType, SiScaleCode
+from wattseal.protocols.wish import Level, Setpoint
 
 CONTEXT = config().context("VEN_1")
 

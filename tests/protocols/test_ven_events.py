@@ -9,7 +9,6 @@ from ven_world import MARKET, NOON, World, dispatch, distribute, oadr_event, ok,
 
 from wattseal.certs.errors import MisuseError
 from wattseal.protocols.grid_event import EventStatus as Standing
-from wattseal.protocols.grid_event import Setpoint
 from wattseal.protocols.openadr20b.codec import encode
 from wattseal.protocols.openadr20b.common import Target
 from wattseal.protocols.openadr20b.event import CreatedEvent, DistributeEvent, EventResponse, RequestEvent
@@ -25,6 +24,7 @@ from wattseal.protocols.openadr20b.ven.happenings import (
     OptAnswer,
 )
 from wattseal.protocols.openadr20b.vocabulary import EventStatus, OptType, ResponseRequired
+from wattseal.protocols.wish import Setpoint
 
 
 @pytest.fixture

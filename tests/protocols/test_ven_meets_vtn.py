@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 from ven_world import MARKET, NOON, Clock, Deck, World, config, utc
 
-from wattseal.protocols.grid_event import Setpoint
 from wattseal.protocols.openadr20b.ven.happenings import (
     ChangeKind,
     Deregistered,
@@ -23,6 +22,7 @@ from wattseal.protocols.openadr20b.vtn.draft import EventDraft, SignalDraft, Ste
 from wattseal.protocols.openadr20b.vtn.happenings import Refused, Remarked
 from wattseal.protocols.openadr20b.vtn.session import Vtn
 from wattseal.protocols.openadr20b.vtn.state import VtnState
+from wattseal.protocols.wish import Setpoint
 
 
 @dataclass

@@ -12,7 +12,7 @@ from openleadr_vtn import VTN_ID, OpenLeadrVtn, running
 from ven_world import MARKET, config, rows_for
 
 from wattseal.certs.clock import SystemTime, TrustedClock
-from wattseal.protocols.grid_event import EventStatus, Level, Point, Setpoint
+from wattseal.protocols.grid_event import EventStatus, Point
 from wattseal.protocols.http_client import HttpExchange
 from wattseal.protocols.openadr20b.intents import intents_of
 from wattseal.protocols.openadr20b.ven.happenings import (
@@ -32,6 +32,7 @@ from wattseal.protocols.openadr20b.ven.session import VenSession
 from wattseal.protocols.openadr20b.ven.shell import run
 from wattseal.protocols.openadr20b.ven.state import ReportRow, VenState
 from wattseal.protocols.openadr20b.vocabulary import OptType
+from wattseal.protocols.wish import Level, Setpoint
 
 
 @pytest.fixture
