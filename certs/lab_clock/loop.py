@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from wattseal.certs.lab_clock.participant import Participant
-from wattseal.certs.lab_clock.words import microseconds
+from wattseal.certs.lab_clock.words import microseconds, socket_named
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -92,6 +92,11 @@ class ClockLoop(asyncio.SelectorEventLoop):
             callback(*given)
 
         super().add_signal_handler(sig, leaving, *args)
+
+
+def joined(text: str | None, name: str) -> Participant | None:
+    """The part that a process takes in the clock named `unix:PATH`, None without one. Raises `WattsealError`."""
+    return None if text is None else Participant.join(socket_named(text), name)
 
 
 def run(main: Coroutine[Any, Any, T], clock: Participant | None) -> T:

@@ -1,4 +1,4 @@
-"""Programs for the tests of the lab's clock: each runs on the clock as a process of its own and says when it did what."""
+"""Programs for tests of the lab's clock: each runs on it as a process of its own and says when it did what."""
 
 import argparse
 import asyncio
@@ -23,7 +23,7 @@ async def ticker(clock: Participant, log: Path, period: float, count: int) -> No
     await asyncio.Event().wait()
 
 
-async def server(clock: Participant, log: Path, port_file: Path) -> None:
+async def server(port_file: Path) -> None:
     """Answers on loopback TCP, after a thread of its own has taken real time over each answer."""
     loop = asyncio.get_running_loop()
 
@@ -71,7 +71,7 @@ def main() -> int:
     if asked.role == "ticker":
         run(ticker(clock, asked.log, float(asked.rest[0]), int(asked.rest[1])), clock)
     elif asked.role == "server":
-        run(server(clock, asked.log, Path(asked.rest[0])), clock)
+        run(server(Path(asked.rest[0])), clock)
     else:
         run(client(clock, asked.log, int(asked.rest[0]), int(asked.rest[1])), clock)
     return 0
