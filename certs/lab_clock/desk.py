@@ -14,6 +14,9 @@ this machine, readable, and would have been counted. Work in threads counts as n
     at rest, target ahead      step to the earliest wake, or to the target if that is earlier; ask
     at rest, target reached    done
 
+Where several have a timer at the same moment they go one after another, by name, each until all is at rest again: what
+one of them sends is with the others before their own timers run, in every run alike.
+
 A step to a timer lands `BEHIND` later than the timer, as every real clock does: code that computes what is left of a
 wait in floating point must not find itself a hair early on a clock that stands still, and turn for ever.
 """
@@ -74,6 +77,11 @@ class Desk:
         if key in self._members and idle.turn == self.turn:
             self._members[key].said = idle
 
+    def due(self) -> tuple[int, ...]:
+        """Whose timers this moment has come for, in the order in which they go."""
+        waking = ((m.name, key) for key, m in self._members.items() if m.said is not None and _is_due(m.said, self.at))
+        return tuple(key for _, key in sorted(waking))
+
     @property
     def complete(self) -> bool:
         """Whether everybody has answered the turn that was asked last."""
@@ -109,3 +117,7 @@ class Desk:
         if wall < self.wall_zero + self.at:
             raise MisuseError("clock_backwards", "A lab's clock is never put back; name a later time.")
         self.wall_zero = wall - self.at
+
+
+def _is_due(idle: Idle, at: int) -> bool:
+    return idle.wake is not None and idle.wake <= at

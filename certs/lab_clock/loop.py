@@ -46,7 +46,7 @@ class ClockSelector(selectors.DefaultSelector):
             if not self.errands:
                 self._clock.rest(self._doings, wake)
             ready = self._sifted(None)
-            if ready or (wake is not None and self._clock.at >= wake):
+            if ready or (wake is not None and self._clock.has_come(wake)):
                 return ready
 
     def _sifted(self, timeout: float | None) -> Ready:

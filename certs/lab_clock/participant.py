@@ -60,10 +60,9 @@ class Participant(VirtualTime):
         """Whether this process is on its own time."""
         return self._left_at is not None
 
-    @property
-    def at(self) -> int:
-        """Microseconds since the clock's start."""
-        return self._told.at
+    def has_come(self, wake: int) -> bool:
+        """Whether a timer due at `wake` may run."""
+        return self._told.at >= wake and self._told.go
 
     def monotonic(self) -> float:
         """Seconds since the clock's start."""

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -88,6 +88,7 @@ class ClockServer(Hand):
             target = self._desk.at + length
             await self._settle()
             while self._desk.step_towards(target):
+                await self._one_by_one()
                 await self._settle()
         return self._desk.told
 
@@ -171,14 +172,21 @@ class ClockServer(Hand):
             with contextlib.suppress(UnsettledError):
                 await self.advance(min(passed, 1.0) * rate)
 
-    async def _settle(self) -> None:
-        """Asks until everybody is at rest."""
+    async def _one_by_one(self) -> None:
+        """Lets those whose timers are due go one after another, all but the last."""
+        due = self._desk.due()
+        for number in range(1, len(due)):
+            await self._settle(frozenset(due[number:]))
+
+    async def _settle(self, held: frozenset[int] = frozenset()) -> None:
+        """Asks until everybody is at rest; the timers of those held wait."""
         try:
             async with asyncio.timeout(self._options.settle_seconds):
-                await self._until_rest()
+                while not await self._turn(held):
+                    pass
                 while self._options.grace_seconds:
                     await asyncio.sleep(self._options.grace_seconds)
-                    if await self._turn():
+                    if await self._turn(held):
                         return
         except TimeoutError as error:
             missing = ", ".join(self._desk.missing) or f"{self._desk.expected - len(self._desk.members)} more"
@@ -187,14 +195,10 @@ class ClockServer(Hand):
                 f"Not everybody came to rest within {self._options.settle_seconds:g} s; waited for: {missing}.",
             ) from error
 
-    async def _until_rest(self) -> None:
-        while not await self._turn():
-            pass
-
-    async def _turn(self) -> bool:
-        line = self._desk.ask().line()
-        for writer in self._writers.values():
-            writer.write(line)
+    async def _turn(self, held: frozenset[int]) -> bool:
+        told = self._desk.ask()
+        for key, writer in self._writers.items():
+            writer.write(replace(told, go=key not in held).line())
         while not self._desk.complete:
             self._answered.clear()
             await self._answered.wait()

@@ -2,15 +2,16 @@
 
     participant                                           clock
     {"join": NAME}                               ->
-                                                 <-       {"at": A, "wall": W, "turn": T}      again at every change
-    {"turn": T, "doings": N, "wake": A or null}  ->       once it is idle, for the last turn that it was asked
+                                                 <-       {"at": A, "wall": W, "turn": T, "go": B}
+    {"turn": T, "doings": N, "wake": A or null}  ->       once it is idle; and so on, turn after turn
 
     controller                                            clock
     {"ask": VERB, ...}                           ->
                                                  <-       {"ok": true, "at": A, "wall": W} | {"ok": false, ...}
 
 `at` counts from the clock's start, `wall` is unix time of the same moment, `turn` numbers the questions, `doings`
-counts what a participant has done since it joined, `wake` is when the first of its timers is due.
+counts what a participant has done since it joined, `wake` is when the first of its timers is due. Where `go` is false,
+others have a timer at the same moment and come first: what hears nothing from them waits with its own.
 """
 
 import json
@@ -33,15 +34,16 @@ class ClockWordError(PeerError):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The clock's word: the time, and a turn that wants an answer."""
+    """The clock's word: the time, and a turn that wants an answer. `go`: whether timers that are due may run."""
 
     at: int
     wall: int
     turn: int
+    go: bool = True
 
     def line(self) -> bytes:
         """The line on the wire."""
-        return _line({"at": self.at, "wall": self.wall, "turn": self.turn})
+        return _line({"at": self.at, "wall": self.wall, "turn": self.turn, "go": self.go})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def ask_line(verb: str, **details: object) -> bytes:
 
 def answer_line(told: Told) -> bytes:
     """The clock's answer to a controller."""
-    return _line({"ok": True, "at": told.at, "wall": told.wall, "turn": told.turn})
+    return _line({"ok": True, "at": told.at, "wall": told.wall, "turn": told.turn, "go": told.go})
 
 
 def refusal_line(reason: str, sentence: str) -> bytes:
@@ -91,8 +93,8 @@ def words_in(line: bytes) -> dict[str, object]:
 def read_told(line: bytes) -> Told:
     """The clock's word. Raises `ClockWordError`."""
     match words_in(line):
-        case {"at": int(at), "wall": int(wall), "turn": int(turn)}:
-            return Told(at, wall, turn)
+        case {"at": int(at), "wall": int(wall), "turn": int(turn), "go": bool(go)}:
+            return Told(at, wall, turn, go)
     raise _malformed()
 
 
