@@ -29,7 +29,7 @@ def admit(source: TimeSource, *, lab: bool, floor: int, hosts: Iterable[str]) ->
         )
     if source.wall() < floor:
         been = datetime.fromtimestamp(floor, UTC).isoformat()
-        raise MisuseError("clock_behind", f"This box has been at {been} already; start the lab's clock there, or advance it.")
+        raise MisuseError("clock_behind", f"This box has been at {been}; start the lab's clock there, or advance it.")
 
 
 def is_loopback(host: str) -> bool:

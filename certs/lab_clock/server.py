@@ -77,6 +77,10 @@ class ClockServer(Hand):
         """Who takes part."""
         return self._desk.members
 
+    def expect(self, number: int) -> None:
+        """From now on so many must take part before time moves."""
+        self._desk.expected = number
+
     async def time(self) -> Told:
         """The time."""
         return self._desk.told

@@ -1,4 +1,4 @@
-"""A whole lab on one virtual clock: battery, utility and box, each a process of its own; the hand on the clock is here."""
+"""A whole lab on one virtual clock: battery, utility and box, each a process of its own; its hand is here."""
 
 import asyncio
 import json
@@ -47,7 +47,9 @@ class Lab:
         """Goes on until the VEN is known to the utility."""
 
         async def known() -> bool:
-            return bool(any(one["registered"] for one in (await self.admin.ask("list", of="registrations"))["registrations"]))
+            return bool(
+                any(one["registered"] for one in (await self.admin.ask("list", of="registrations"))["registrations"])
+            )
 
         await self.clock.until(known, 60)
 
@@ -70,15 +72,19 @@ class Lab:
 
 
 @asynccontextmanager
-async def lab(directory: Path, *, wall: int | None = None, seed: int | None = None, lease: int = 120) -> AsyncIterator[Lab]:
-    """A lab that runs, frozen. `seed` gives the box the draw that its poll's jitter follows, as a restored box has it."""
+async def lab(
+    directory: Path, *, wall: int | None = None, seed: int | None = None, lease: int = 120
+) -> AsyncIterator[Lab]:
+    """A lab that runs, frozen. `seed` is the draw that the jitter of its polls follows, as in a restored box."""
     directory.mkdir(parents=True, exist_ok=True)
     socket = directory / "clock.sock"
     name = f"unix:{socket}"
     async with running_clock(socket, ClockOptions(wall=wall or present(), expected=TAKING_PART)) as clock:
         device = await Device.start("battery", "battery", directory, "--own-watts", "300", "--clock", name)
         utility, told = await _utility(directory, name)
-        box = new_box(directory / "box", site_text([device], f"http://127.0.0.1:{told['port']}", lease=lease))
+        text = site_text([device], f"http://127.0.0.1:{told['port']}", lease=lease).decode()
+        text = text.replace("sampling_seconds = 1\n", "sampling_seconds = 10\n")
+        box = new_box(directory / "box", text.replace("report_seconds = 1\n", "report_seconds = 60\n").encode())
         if seed is not None:
             _draw(box, seed)
         running = RunningBox(box, directory / "run.log", ("--clock", name))
