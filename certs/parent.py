@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Final
 
+from wattseal.certs.lab_clock.loop import go_on_alone
+
 CHECK_SECONDS: Final = 0.5
 CHECK_VIRTUAL_SECONDS: Final = 60.0
 """On a clock that is moved by hand, each look costs a step; there the end of standard input tells it at once."""
@@ -22,4 +24,5 @@ async def stop_with_parent(parent: int, stopped: asyncio.Event, check_seconds: f
             async with asyncio.timeout(check_seconds):
                 if not await reader.read(64):
                     break
+    go_on_alone()
     stopped.set()

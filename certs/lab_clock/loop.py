@@ -73,6 +73,10 @@ class ClockLoop(asyncio.SelectorEventLoop):
         """The clock's monotonic seconds."""
         return self._clock.monotonic()
 
+    def leave(self) -> None:
+        """Takes part no longer."""
+        self._clock.leave()
+
     def errand(self, change: int) -> None:
         """One more (+1) or one less (-1) thread works for this loop."""
         self._waiting.errands += change
@@ -97,6 +101,13 @@ class ClockLoop(asyncio.SelectorEventLoop):
 def joined(text: str | None, name: str) -> Participant | None:
     """The part that a process takes in the clock named `unix:PATH`, None without one. Raises `WattsealError`."""
     return None if text is None else Participant.join(socket_named(text), name)
+
+
+def go_on_alone() -> None:
+    """From here on the process of this loop runs in real time: for whoever must end, whatever a clock does."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, ClockLoop):
+        loop.leave()
 
 
 def run(main: Coroutine[Any, Any, T], clock: Participant | None) -> T:

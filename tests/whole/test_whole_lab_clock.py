@@ -109,6 +109,31 @@ async def test_the_devices_own_timer_counts_on_the_same_clock(tmp_path: Path) ->
         assert await world.device.setpoint() is None
 
 
+async def test_a_core_that_is_killed_in_mid_event_is_waited_for(tmp_path: Path) -> None:
+    """Time stands until all who are expected take part again; the order is the same one before and after."""
+    async with lab(tmp_path) as world:
+        await world.registered()
+        await world.add_event(WATTS, at_second=60, duration_seconds=HOLD)
+        await world.clock.advance(121 - world.seconds)
+        assert await world.device.setpoint() == WATTS
+        killed = world.running.kill("core")
+        await until(lambda: "core" not in world.clock.members, 10, "the clock to see that the core is gone")
+        await world.clock.advance(600)
+        assert world.running.pid("core") != killed
+        assert await world.device.setpoint() == WATTS
+        assert (await world.running.status())["devices"]["battery"]["watts"] == WATTS
+
+
+async def test_on_a_clock_that_stands_the_children_end_with_the_supervisor(tmp_path: Path) -> None:
+    """Kill -9 of `run` itself: the end of standard input is real, and so is the end that follows from it."""
+    async with lab(tmp_path) as world:
+        await world.registered()
+        assert world.running.process is not None
+        world.running.process.kill()
+        await until(lambda: len(world.clock.members) == 2, 10, "the end of core and gateway")
+        await until(lambda: not world.box.gateway_socket.exists(), 10, "the gateway to have ended in order")
+
+
 async def test_two_runs_give_the_same_statements_in_the_same_order(tmp_path: Path) -> None:
     """Kind, subject (event ids are drawn by the utility) and second of all that was sealed once the box was known."""
     wall, told = present() + 3600, []
