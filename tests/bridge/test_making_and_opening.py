@@ -57,8 +57,9 @@ def test_a_lab_on_loopback_opens_on_a_virtual_clock_and_says_so(box):
     """DESIGN, one event: a running box accepts a virtual clock only in lab mode and on loopback."""
     estate = opened(box, HandMoved())
     assert estate.clock.now().quality is ClockQuality.VIRTUAL
-    with open_gateway(box.root, None, HandMoved()).store as store:
-        assert store is not None
+    gateway = open_gateway(box.root, None, HandMoved())
+    gateway.store.close()
+    assert gateway.clock.now().quality is ClockQuality.VIRTUAL
 
 
 @pytest.mark.parametrize("opening", ["core", "gateway"])
@@ -82,7 +83,7 @@ def test_any_other_virtual_clock_is_refused(tmp_path, opening, text, wall, reaso
 
 def test_a_utility_elsewhere_is_no_part_of_a_lab_on_a_virtual_clock(tmp_path):
     made = Box(tmp_path / "b")
-    text = SITE_TEXT.replace(b"http://127.0.0.1:8080", b"https://utility.example/")
+    text = SITE_TEXT.replace(b'"http://127.0.0.1:8080"', b'"http://utility.example/"\ninsecure = "a bench"')
     make_box(made.root, now=NOW, site_text=text)
     sign_manifest(made.root, now=NOW)
     with pytest.raises(MisuseError) as caught:
