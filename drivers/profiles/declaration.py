@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from wattseal.drivers.device import OperatingState, Operation, Scope
+from wattseal.drivers.device import Function, OperatingState, Operation, Scope
 
 
 class Storage(StrEnum):
@@ -117,22 +117,27 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ModelWindow:
-    """One read of a SunSpec model from its ID register on; the header in it proves the layout of the same answer."""
+    """One read of a SunSpec model from its ID register on; the header in it proves the layout of the same answer.
+
+    `of`: the functions whose controls are in it; none: it is read in any case.
+    """
 
     model: int
     registers: int
     scopes: tuple[Scope, ...]
     required: bool = True
+    of: tuple[Function, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterWindow:
-    """One read of fixed registers. `unit` None: the device's own."""
+    """One read of fixed registers. `unit` None: the device's own. `of`: as in `ModelWindow`."""
 
     address: int
     registers: int
     scopes: tuple[Scope, ...]
     unit: int | None = None
+    of: tuple[Function, ...] = ()
 
 
 Window: TypeAlias = ModelWindow | RegisterWindow
