@@ -26,6 +26,8 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
         charge = "" if device["soc_permille"] is None else f", {device['soc_permille'] / 10:.1f} % charged"
         order = "no order yet" if device["operation"] is None else _order(device)
         yield f"{name}: {order}{charge}, last seen {device['last_seen'] or 'never'}"
+        for function, held in device["functions"].items():
+            yield f"  {function}: {held['operation']} {held['value']} ({held['standing']})"
 
 
 def _order(device: Mapping[str, Any]) -> str:

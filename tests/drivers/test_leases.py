@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattseal.certs.errors import MisuseError
+from wattseal.drivers.commands import Function, Seat
 from wattseal.drivers.gate.leases import (
     NEXT,
     Ending,
@@ -20,7 +21,7 @@ from wattseal.drivers.gate.leases import (
 )
 
 A, B = b"a" * 32, b"b" * 32
-DEVICE = "battery"
+DEVICE = Seat("battery", Function.POWER)
 
 
 def fed(table: LeaseTable, now: float, *, lease: int = 900, hold: float | None = None, timer: int = 60) -> None:
@@ -46,7 +47,7 @@ def test_timer_is_never_programmed_past_the_events_end() -> None:
     table.accept(DEVICE, A, 1000.0, 30, 50.0)
     assert table.timer_for(DEVICE, 1000.0, 60) == 29
     assert table.timer_for(DEVICE, 1029.8, 60) == 0
-    assert table.timer_for("another", 1000.0, 60) == 0
+    assert table.timer_for(DEVICE._replace(device="another"), 1000.0, 60) == 0
 
 
 def test_a_missed_heartbeat_is_wanted_again_soon() -> None:
@@ -104,10 +105,13 @@ def test_a_renewal_that_comes_too_late_revives_nothing() -> None:
 
 def test_a_renewal_touches_only_the_commands_it_names() -> None:
     table = LeaseTable()
-    table.accept("one", A, 0.0, 10, None)
-    table.accept("two", B, 0.0, 10, None)
+    table.accept(DEVICE._replace(device="one"), A, 0.0, 10, None)
+    table.accept(DEVICE._replace(device="two"), B, 0.0, 10, None)
     assert table.renew((B, b"c" * 32), 5.0, 10) == (B,)
-    assert (table.wake_at("one", 0.0), table.wake_at("two", 0.0)) == (10.0, 15.0)
+    assert (table.wake_at(DEVICE._replace(device="one"), 0.0), table.wake_at(DEVICE._replace(device="two"), 0.0)) == (
+        10.0,
+        15.0,
+    )
 
 
 def test_a_new_command_takes_the_device_over() -> None:
@@ -316,3 +320,59 @@ def test_against_an_oracle_that_looks_at_every_second(
             oracle_end = min(oracle.lease_until, oracle.hold_until, manifest)
             assert oracle.command is None or table.timer_for(DEVICE, now, timer) + now <= oracle_end
     assert log == oracle.log
+
+
+SEATS = (DEVICE, Seat("battery", Function.VARS), Seat("battery", Function.ENERGIZE), Seat("charger", Function.POWER))
+_LIVES = st.lists(
+    st.tuples(
+        st.sampled_from(SEATS),
+        st.integers(0, 200),
+        st.sampled_from(["accept", "accept_held", "renew", "fail", "end"]),
+        st.integers(1, 120),
+    ),
+    max_size=24,
+)
+
+
+def lived(
+    events: list[tuple[Seat, int, str, int]], seats: tuple[Seat, ...]
+) -> dict[Seat, list[tuple[int, str, bytes]]]:
+    """What each of `seats` comes to in one table that knows of them only, and hears of `events` in their order."""
+    table = LeaseTable()
+    log: dict[Seat, list[tuple[int, str, bytes]]] = {seat: [] for seat in seats}
+    last: dict[Seat, bytes] = {}
+    for now in range(500):
+        for seat in seats:
+            action = table.due(seat, now)
+            if isinstance(action, Revert):
+                log[seat].append((now, f"revert {action.reason}", action.command))
+                table.reverted(seat, action.command)
+            elif isinstance(action, Heartbeat) and action.timer_seconds:
+                log[seat].append((now, f"beat {action.timer_seconds}", action.command))
+                table.armed(seat, action.command, now, action.timer_seconds, 40, action.timer_seconds / 2)
+        for number, (seat, at, what, seconds) in enumerate(events):
+            if at != now or seat not in seats:
+                continue
+            if what in {"accept", "accept_held"}:
+                last[seat] = bytes((number,)) * 32
+                hold = float(seconds) if what == "accept_held" else None
+                before = table.accept(seat, last[seat], now, 60, hold)
+                log[seat].append((now, "supersedes" if before else "accepts", before or last[seat]))
+                timer = table.timer_for(seat, now, 40)
+                table.armed(seat, last[seat], now, timer, 40, timer / 2)
+            elif seat in last and what == "renew":
+                log[seat].append((now, "renewed", b"".join(table.renew((last[seat],), now, seconds))))
+            elif seat in last and what == "fail":
+                table.failed(seat, last[seat])
+            elif seat in last:
+                table.end(seat, last[seat], now, Ending.RELEASED)
+    return log
+
+
+@given(events=_LIVES)
+@settings(max_examples=100, deadline=None)
+def test_seats_are_independent(events: list[tuple[Seat, int, str, int]]) -> None:
+    """Together in one table, each function of each device lives exactly as if it were the only one."""
+    together = lived(events, SEATS)
+    for seat in SEATS:
+        assert together[seat] == lived(events, (seat,))[seat]
