@@ -45,6 +45,10 @@ def raises_power(desired: Desired, facts: Facts) -> bool:
         case Operation.RELEASE:
             return False
         case Operation.SET_POWER:
-            return abs(order.value) > (0 if same is None else abs(same.watts))
+            return abs(order.watts) > (0 if same is None else abs(same.watts))
         case Operation.LIMIT_INJECT | Operation.LIMIT_ABSORB:
-            return not free and (same is None or order.value > same.watts)
+            return not free and (same is None or order.watts > same.watts)
+        case Operation.ENERGIZE:
+            return order.value != 0
+        case _:
+            return False  # it moves vars, or holds active power back

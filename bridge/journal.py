@@ -162,4 +162,4 @@ def live_order_of(row: LiveRow, *, fresh: bool, digest: bytes) -> LiveOrder:
     order = row.order
     asked = digest if row.denied is None else row.denied
     window_end = order.not_before + order.hold_seconds if order.hold_seconds else None
-    return LiveOrder(order.device, row.command, asked, row.standing, fresh, window_end, order.operation, order.value)
+    return LiveOrder(order.device, row.command, asked, row.standing, fresh, window_end, order.operation, order.watts)

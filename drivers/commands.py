@@ -4,7 +4,8 @@ Every number is an integer, with scale (power of ten) and unit beside it. Sign i
 injected into the site, negative are absorbed. Times are unix seconds.
 
     order    {1: device, 2: operation, 3: value, 4: scale, 5: unit, 6: not before, 7: hold seconds (0: open-ended),
-              8: [operation, value] to revert to, 9: tolerance, 10: profile digest}
+              8: [operation, value] to revert to, 9: tolerance, 10: profile digest,
+              11: function, only in a release, and only of another function than power}
     decision {1: allow, 2: [policy id, ...], 3: order, 4: policy digest, 5: [principal type, principal id, action,
               resource id], 6: [[context key, value], ...] sorted by key}
     command  {1: order, 2: epoch, 3: sequence, 4: lease seconds, 5: digest of the command it supersedes or null}
@@ -12,57 +13,76 @@ injected into the site, negative are absorbed. Times are unix seconds.
     hello    {1: nonce, 2: epoch, 3: highest sequence consumed, 4: clock quality}
     renewal  {1: epoch, 2: sequence, 3: lease seconds, 4: highest chain number held durably};  its parents live on
 
+Which operations there are, of which function each is, and what its value looks like: `operations.py`. A value that is
+no single number is a nested list of integers, null and short names. The revert-to is of the order's own function.
+
 The order body says nothing of events or utilities: one intent gives the same bytes whichever dialect brought it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from wattseal.certs import cbor
-from wattseal.certs.errors import PeerError
+from wattseal.drivers.operations import FUNCTION_OF, WATT, BodyError, Function, Operation, Value, unit_of
+
+__all__ = [
+    "DIGEST_BYTES",
+    "EPOCH_BYTES",
+    "MAX_LEASE_SECONDS",
+    "MOST_COUNT",
+    "NONCE_BYTES",
+    "WATT",
+    "BodyError",
+    "Command",
+    "Decision",
+    "Function",
+    "Hail",
+    "Hello",
+    "Operation",
+    "Order",
+    "Renewal",
+    "Value",
+    "release_of",
+]
 
 MAX_LEASE_SECONDS: Final = 900
 EPOCH_BYTES: Final = 16
 NONCE_BYTES: Final = 16
 DIGEST_BYTES: Final = 32
 MOST_COUNT: Final = 1 << 62  # what a database counts to, with room to go on
-WATT: Final = "W"
 _MAX_SCALE: Final = 9
-
-
-class BodyError(PeerError):
-    """A statement's body is not laid out as its kind demands."""
-
-
-class Operation(StrEnum):
-    """What a device can be ordered to do."""
-
-    SET_POWER = "set_power"  # signed watts
-    LIMIT_INJECT = "limit_inject"  # non-negative watts
-    LIMIT_ABSORB = "limit_absorb"  # non-negative watts
-    RELEASE = "release"  # back to the device's own default; value 0
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One wish for one device, free of who asked. `value` times ten to the `scale` is in `unit`."""
+    """One wish for one device, free of who asked. `value` times ten to the `scale` is in `unit`.
+
+    `released` is the function that a release ends, and power for every other operation.
+    """
 
     device: str
     operation: Operation
-    value: int
+    value: Value
     not_before: int
     hold_seconds: int
-    revert_to: tuple[Operation, int]
+    revert_to: tuple[Operation, Value]
     tolerance: int
     profile_digest: bytes
     scale: int = 0
     unit: str = WATT
+    released: Function = Function.POWER
+
+    @property
+    def function(self) -> Function:
+        """The function of the device that this order is for."""
+        return FUNCTION_OF.get(self.operation, self.released)
 
     @property
     def watts(self) -> int:
-        """`value` in whole watts. Raises `BodyError` (`order_malformed`) for another unit or a broken watt."""
+        """`value` in whole watts; 0 for a function that is not power. Raises `BodyError` (`order_malformed`) where a
+        power order has another unit, or a broken watt.
+        """
         return self._in_watts(self.value)
 
     @property
@@ -73,9 +93,15 @@ class Order:
     @property
     def tolerance_watts(self) -> int:
         """`tolerance` in whole watts, rounded down; scale and unit are the order's."""
+        if self.function is not Function.POWER:
+            return 0
         return self.tolerance * int(10 ** max(self.scale, 0)) // int(10 ** max(-self.scale, 0))
 
-    def _in_watts(self, value: int) -> int:
+    def _in_watts(self, value: Value) -> int:
+        if self.function is not Function.POWER:
+            return 0
+        if not isinstance(value, int):
+            raise BodyError("order_malformed", "Watts are one whole number.")
         if self.unit == WATT and self.scale == 0:
             return value
         if self.unit != WATT or abs(self.scale) > _MAX_SCALE:
@@ -89,20 +115,21 @@ class Order:
 
     def encode(self) -> bytes:
         """The order body: deterministic, so that equal orders are equal bytes."""
-        return cbor.encode(
-            {
-                1: self.device,
-                2: str(self.operation),
-                3: self.value,
-                4: self.scale,
-                5: self.unit,
-                6: self.not_before,
-                7: self.hold_seconds,
-                8: (str(self.revert_to[0]), self.revert_to[1]),
-                9: self.tolerance,
-                10: self.profile_digest,
-            }
-        )
+        body: dict[int, cbor.Value] = {
+            1: self.device,
+            2: str(self.operation),
+            3: self.value,
+            4: self.scale,
+            5: self.unit,
+            6: self.not_before,
+            7: self.hold_seconds,
+            8: (str(self.revert_to[0]), self.revert_to[1]),
+            9: self.tolerance,
+            10: self.profile_digest,
+        }
+        if self.operation is Operation.RELEASE and self.released is not Function.POWER:
+            body[11] = str(self.released)
+        return cbor.encode(body)
 
     @classmethod
     def decode(cls, data: bytes) -> "Order":
@@ -111,29 +138,38 @@ class Order:
             case {
                 1: str(device),
                 2: str(operation),
-                3: int(value),
+                3: value,
                 4: int(scale),
                 5: str(unit),
                 6: int(not_before),
                 7: int(hold),
-                8: (tuple() | list()) as revert,
+                8: [str(revert), revert_value],
                 9: int(tolerance),
                 10: bytes(profile),
                 **rest,
-            } if not rest and len(revert) == 2 and isinstance(revert[1], int):  # noqa: PLR2004 - operation and value
+            } if set(rest) <= {11}:
+                asked = _operation(operation)
                 return cls(
                     device,
-                    _operation(operation),
-                    value,
+                    asked,
+                    _value(value),
                     not_before,
                     hold,
-                    (_operation(revert[0]), revert[1]),
+                    (_operation(revert), _value(revert_value)),
                     tolerance,
                     profile,
                     scale,
                     unit,
+                    _released(asked, rest),
                 )
         raise BodyError("order_malformed", "The order body is not laid out as this release reads it.")
+
+
+def release_of(device: str, function: Function, profile_digest: bytes) -> Order:
+    """The order that lets a device go back to its own default in one function; it holds without an end."""
+    unit, scale = unit_of(Operation.RELEASE, function)
+    back = (Operation.RELEASE, 0)
+    return Order(device, Operation.RELEASE, 0, 0, 0, back, 0, profile_digest, scale, unit, released=function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,3 +350,22 @@ def _operation(value: cbor.Value) -> Operation:
         return Operation(str(value))
     except ValueError as error:
         raise BodyError("operation_unknown", f"{value!r} is no operation that this release knows.") from error
+
+
+def _value(value: cbor.Value) -> Value:
+    """The value, its lists as tuples. A truth value is kept: whoever judges the order refuses it."""
+    if value is None or isinstance(value, int | str):
+        return value
+    if isinstance(value, tuple | list):
+        return tuple(_value(item) for item in value)
+    raise BodyError("order_malformed", "A value of the order is neither a number nor a list of numbers and names.")
+
+
+def _released(operation: Operation, rest: Mapping[object, object]) -> Function:
+    """The function that a release ends. It stands there only where it must: one encoding for each order."""
+    if not rest:
+        return Function.POWER
+    named = rest[11]
+    if operation is not Operation.RELEASE or named == Function.POWER or named not in set(map(str, Function)):
+        raise BodyError("order_malformed", "Only a release names a function, and only another one than power.")
+    return Function(str(named))

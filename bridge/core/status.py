@@ -52,7 +52,7 @@ def _device(memory: Memory, name: str) -> Mapping[str, object]:
     picture = memory.pictures.get(name)
     return {
         "operation": None if row is None else str(row.order.operation),
-        "watts": None if row is None else row.order.value,
+        "watts": None if row is None else row.order.watts,
         "standing": None if row is None else str(row.standing),
         "soc_permille": None if picture is None else picture.soc_permille,
         "last_seen": _rfc3339(memory.seen_at[name]) if name in memory.seen_at else None,

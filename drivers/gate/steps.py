@@ -36,13 +36,13 @@ from wattseal.drivers.commands import (
     Command,
     Decision,
     Hail,
-    Operation,
     Order,
     Renewal,
 )
 from wattseal.drivers.gate.chain import require_chain
 from wattseal.drivers.gate.envelope import Ask, judge, outgrown
 from wattseal.drivers.gate.passage import Body, Passage, RefusalError
+from wattseal.drivers.operations import FUNCTION_OF, Function, unit_of, value_fits
 
 MAX_SEQUENCE_JUMP: Final = 1000
 MAX_WATTS: Final = 1_000_000_000  # no device here has a gigawatt; keeps every sum far inside 64 bits
@@ -230,15 +230,27 @@ def _opaque(body: bytes) -> None:
 
 def _require_sense(command: Command, order: Order) -> None:
     _require_counts(command.sequence, command.lease_seconds)
-    numbers = (order.value, order.not_before, order.hold_seconds, order.revert_to[1], order.tolerance, order.scale)
+    numbers = (order.not_before, order.hold_seconds, order.tolerance, order.scale)
     if any(isinstance(number, bool) for number in numbers):
         raise BodyError("order_malformed", "A number of the order is a truth value.")
     if min(order.not_before, order.hold_seconds, order.tolerance) < 0:
         raise BodyError("order_malformed", "A time or tolerance of the order is negative.")
-    for operation, watts in ((order.operation, order.watts), (order.revert_to[0], order.revert_watts)):
-        negative_limit = operation is not Operation.SET_POWER and watts < 0
-        if abs(watts) > MAX_WATTS or negative_limit or (operation is Operation.RELEASE and watts):
-            raise BodyError("order_malformed", f"{watts} W is no value for {operation}.")
+    for operation, value in ((order.operation, order.value), order.revert_to):
+        if not value_fits(operation, value):
+            raise BodyError("order_malformed", f"{value!r} is no value for {operation}.")
+    _require_one_function(order)
+
+
+def _require_one_function(order: Order) -> None:
+    """Revert-to and unit are those of the order's own function. (Watts may have a scale: they had from the start.)"""
+    if FUNCTION_OF.get(order.revert_to[0], order.function) is not order.function:
+        raise BodyError("order_malformed", f"{order.operation} cannot revert to another function's.")
+    if order.function is not Function.POWER:
+        if (order.unit, order.scale) != unit_of(order.operation, order.function):
+            raise BodyError("order_malformed", f"{order.operation} is not in {order.unit}.")
+        return
+    if max(abs(order.watts), abs(order.revert_watts)) > MAX_WATTS:
+        raise BodyError("order_malformed", f"{order.watts} W is no value for {order.operation}.")
 
 
 def _require_counts(sequence: int, lease_seconds: int) -> None:

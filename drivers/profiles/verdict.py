@@ -118,3 +118,5 @@ def _effective(planned: PlannedWrites, after: DeviceState) -> bool | None:
             return -measured <= planned.clamped_watts + planned.tolerance_watts
         case Operation.RELEASE:
             return None  # its own mode may be anything
+        case _:
+            return None  # no power to follow: what it does to the grid is not measured here

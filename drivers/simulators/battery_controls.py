@@ -1,4 +1,4 @@
-"""Settings and controls of the battery inverter: the writable points of models 702 and 704, their ranges, their wish.
+"""Settings and controls of the battery inverter: writable points of models 702, 703 and 704, their ranges, their wish.
 
 Holds raw register numbers and turns them into a demand for the physics. Knows no addresses and no time.
 """
@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from wattseal.certs.errors import MisuseError
+from wattseal.drivers.simulators import enter_service
 from wattseal.drivers.simulators.physics import Demand
 
 CAPACITY_UNIT = 10  # 702: watts, volt-amperes and vars have scale factor 1
@@ -14,6 +15,7 @@ PERCENT_UNITS = 100  # 704: percent has scale factor -2
 PF_UNITS = 1000  # 702 and 704: power factor has scale factor -3
 LONGEST_TIMER_SECONDS = 0xFFFF_FFFE
 LOWEST_PF = 800
+UNRAMPED_SHARE_PER_SECOND = 10.0  # WRmp 0: no ramp is set, and the power stage moves as fast as it can
 LARGEST_RATING = 32_760  # 701.W is 16 bits of whole watts
 
 
@@ -47,7 +49,7 @@ def _initial(rating: BatteryRating) -> dict[str, int]:
     controls |= {"DA": 1, "WMaxLimPct": whole, "WMaxLimPctRvrt": whole, "WSetMod": 1, "VarSetMod": 4}
     controls |= {"WRmp": 20, "WRmpRef": 1, "VarRmp": 20, "AntiIslEna": 1}
     controls |= dict.fromkeys(("PFWInjPF", "PFWInjRvrtPF", "PFWAbsPF", "PFWAbsRvrtPF"), PF_UNITS)
-    return controls | settings
+    return controls | settings | enter_service.INITIAL
 
 
 def _ranges(rating: BatteryRating) -> dict[str, tuple[int, int]]:
@@ -75,8 +77,8 @@ def _ranges(rating: BatteryRating) -> dict[str, tuple[int, int]]:
     ranges |= dict.fromkeys(("VarSet", "VarSetRvrt"), (-rating.vars, rating.vars))
     ranges |= dict.fromkeys(("WSetPct", "WSetPctRvrt", "VarSetPct", "VarSetPctRvrt"), percent)
     ranges |= {"WSetMod": (0, 1), "VarSetMod": (0, 4), "VarSetPri": (0, 1), "AntiIslEna": switch}
-    ranges |= {"WRmp": (1, 1000), "WRmpRef": (1, 1), "VarRmp": (1, 1000)}  # ramps by amperes are not offered
-    return ranges
+    ranges |= {"WRmp": (0, 1000), "WRmpRef": (1, 1), "VarRmp": (1, 1000)}  # ramps by amperes are not offered
+    return ranges | enter_service.RANGES
 
 
 @dataclass(slots=True)
@@ -140,9 +142,14 @@ class Controls:
             vars=vars_,
             charge_watts=charge,
             discharge_watts=discharge,
-            watts_per_second=self.setting("WMax") * self.values["WRmp"] / 100.0,
+            watts_per_second=self.watts_per_second(),
             vars_per_second=self.setting("VarMaxInj") * self.values["VarRmp"] / 100.0,
         )
+
+    def watts_per_second(self) -> float:
+        """How fast active power may move: WRmp, percent of WMax."""
+        share = self.values["WRmp"] / 100.0
+        return self.setting("WMax") * (share or UNRAMPED_SHARE_PER_SECOND)
 
     def _wished_vars(self, watts: float) -> float:
         """VarSet comes before the fixed power factors when both are enabled; the standard leaves the order open."""

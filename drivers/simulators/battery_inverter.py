@@ -1,19 +1,21 @@
-"""A three-phase battery inverter with SunSpec models 1, 701, 702, 704 and 713 at base 40000, unit 1.
+"""A three-phase battery inverter with SunSpec models 1, 701, 702, 703, 704 and 713 at base 40000, unit 1.
 
 Choices where the models leave one open: a word that no writable point covers refuses the whole write with exception 2,
 and so does half a point; a number out of the rating's range refuses it with exception 3; another unit id is answered
 with exception 11, reading outside the map with exception 2. WMaxLimPct limits injection only. WRmp holds for rising and
-falling power; reaching a hard limit of the cells, or losing the grid, cuts at once.
+falling power, 0 means no ramp; reaching a hard limit of the cells, losing the grid or 703.ES = 0 cuts at once. While
+it is out of service ConnSt is 0: its relay is open.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from wattseal.drivers.simulators import battery_points, physics
+from wattseal.drivers.simulators import battery_points, enter_service, physics
 from wattseal.drivers.simulators.battery_controls import BatteryRating, Controls
 from wattseal.drivers.simulators.battery_points import Surroundings
 from wattseal.drivers.simulators.device import Truth
+from wattseal.drivers.simulators.enter_service import EnterService, Standing
 from wattseal.drivers.simulators.modbus_frames import ExceptionCode, ModbusFault
 from wattseal.drivers.simulators.own_mode import IDLE, OwnMode, constant
 from wattseal.drivers.simulators.physics import BatteryBody, BatteryState, Demand
@@ -25,7 +27,6 @@ from wattseal.drivers.simulators.sunspec_layout import CHAIN, END_MODEL, MARKER,
 BASE = 40_000
 UNIT = 1
 MOST_WATT_HOURS = 650_000.0  # what 713 holds in 16 bits of tens of watt-hours
-STARTING_SECONDS = 10.0
 FIRST_MODEL = BASE + len(MARKER)
 
 
@@ -71,7 +72,7 @@ class BatteryInverter:
         self._own_mode = options.own_mode
         self._born = now
         self._now = now
-        self._started = now
+        self._service = EnterService(now)
         self._physics = BatteryState(
             stored_wh=options.body.capacity_wh * options.soc_percent / 100.0,
             injected_wh=options.injected_wh,
@@ -119,6 +120,20 @@ class BatteryInverter:
     def _apply(self, wanted: dict[str, int]) -> None:
         self.controls.values.update(wanted)
         self.timers.written(frozenset(wanted), self.controls.values, self._now)
+        self._judge_service()
+
+    def _judge_service(self) -> None:
+        """Follow what has just changed; out of service no power flows, from this moment on."""
+        values, around = self.controls.values, self.surroundings
+        self._service.judge(
+            values,
+            self._now,
+            allowed=values["ES"] == 1 and around.works,
+            calm=enter_service.calm(values, around.volts, around.frequency_hz),
+            draw=_noise(self.options.seed, -self._service.waits),
+        )
+        if self._service.standing is not Standing.SERVING:
+            self._physics = replace(self._physics, watts=0.0, vars=0.0)
 
     def _block(self, start: int, layout: ModelLayout | None) -> tuple[int, ...]:
         if layout is None:
@@ -134,6 +149,7 @@ class BatteryInverter:
             self._physics = physics.advance(self.options.body, self._physics, self._demand(), until - self._now)
             self._now = until
             self.timers.expire(self.controls.values, until)
+            self._judge_service()
 
     def _next_event(self) -> float:
         """The next time after now at which the demand changes by itself."""
@@ -141,16 +157,20 @@ class BatteryInverter:
         change = self._born + self._own_mode.next_change(elapsed)
         if change <= self._now:  # lost in the rounding of the addition
             change = math.nextafter(self._now, math.inf)
-        if self._now < self._started:
-            change = min(change, self._started)
+        service = self._service.next_event(self.controls.values, self._now)
+        change = min(change, max(service, math.nextafter(self._now, math.inf)))
         if self.options.noise_watts:
             change = min(change, max(math.floor(self._now) + 1.0, math.nextafter(self._now, math.inf)))
         return change
 
     def _demand(self) -> Demand:
         demand = self.controls.demand(self._own_mode.watts(self._now - self._born))
-        if not self.surroundings.works or self._now < self._started:
+        if self._service.standing is not Standing.SERVING:
             return replace(demand, watts=0.0, vars=0.0)
+        rate = self._service.watts_per_second(
+            self.controls.values, self._now, demand.watts_per_second, self.controls.setting("WMax")
+        )
+        demand = replace(demand, watts_per_second=rate)
         if self.options.noise_watts:
             short = self.options.noise_watts * _noise(self.options.seed, math.floor(self._now))
             demand = replace(demand, watts=math.copysign(max(abs(demand.watts) - short, 0.0), demand.watts))
@@ -171,11 +191,12 @@ class BatteryInverter:
             body=self.options.body,
             state=self._physics,
             surroundings=self.surroundings,
-            starting=self._now < self._started,
+            service=self._service.standing,
             busy=bool(physics.reachable_watts(self.options.body, self._physics, demand) or demand.vars),
             throttled=self.controls.throttles(own_watts),
             controls=self.controls.values,
-            remaining={f.remaining: self.timers.remaining(f.name, self._now) for f in FUNCTIONS},
+            remaining={f.remaining: self.timers.remaining(f.name, self._now) for f in FUNCTIONS}
+            | {"ESDlyRemTms": self._service.remaining(self._now)},
         )
 
     # --- as the control door sees it
@@ -197,12 +218,7 @@ class BatteryInverter:
         """See settings.BatterySet for what can be set."""
         self.advance(now)
         wish = parse_set(values, self.controls.ranges)
-        before = self.surroundings
-        self.surroundings = wish.applied_to(before)
-        if self.surroundings.works and not before.works:
-            self._started = now + STARTING_SECONDS
-        if not self.surroundings.works:
-            self._physics = replace(self._physics, watts=0.0, vars=0.0)
+        self.surroundings = wish.applied_to(self.surroundings)
         if wish.soc_percent is not None:
             stored = self.options.body.capacity_wh * wish.soc_percent / 100.0
             self._physics = replace(self._physics, stored_wh=stored)
@@ -210,6 +226,7 @@ class BatteryInverter:
             self._own_mode = constant(wish.own_watts)
         if wish.points:
             self._apply(wish.points)
+        self._judge_service()
 
 
 def _addresses() -> tuple[tuple[int, ModelLayout | None], ...]:

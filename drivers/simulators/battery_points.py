@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from wattseal.drivers.simulators.battery_controls import CAPACITY_UNIT, BatteryRating
 from wattseal.drivers.simulators.device import Truth
+from wattseal.drivers.simulators.enter_service import SCALES_703, Standing
 from wattseal.drivers.simulators.physics import BatteryBody, BatteryState
 from wattseal.drivers.simulators.registers import Value, block_words
 from wattseal.drivers.simulators.sunspec_layout import ModelLayout
@@ -72,7 +73,7 @@ class Picture:
     body: BatteryBody
     state: BatteryState
     surroundings: Surroundings
-    starting: bool
+    service: Standing
     busy: bool
     throttled: bool
     controls: dict[str, int]
@@ -94,13 +95,19 @@ class Picture:
         return self.volt_amperes / self.rating.volt_amperes
 
     @property
+    def relay_closed(self) -> bool:
+        """701.ConnSt. A fault stops the power stage, it does not open the relay."""
+        held = self.service is Standing.SERVING or self.surroundings.device_fault
+        return held and self.surroundings.grid_connected and self.controls["ES"] == 1
+
+    @property
     def inverter_state(self) -> int:
         """701.InvSt."""
         if self.surroundings.device_fault:
             return FAULT
-        if not self.surroundings.grid_connected:
+        if self.service is Standing.CEASED:
             return OFF
-        if self.starting:
+        if self.service is Standing.WAITING:
             return STARTING
         if self.throttled:
             return THROTTLED
@@ -128,6 +135,7 @@ def truth(picture: Picture) -> dict[str, Truth]:
         "capacity_wh": picture.body.capacity_wh,
         "soc_percent": 100.0 * state.stored_wh / picture.body.capacity_wh,
         "inverter_state": picture.inverter_state,
+        "service": str(picture.service),
         "grid_connected": around.grid_connected,
         "device_fault": around.device_fault,
         "throttled": picture.throttled,
@@ -148,6 +156,8 @@ def block(layout: ModelLayout, picture: Picture) -> tuple[int, ...]:
             values |= _measurement(picture)
         case 702:
             values |= _capacity(picture.rating)
+        case 703:
+            values |= SCALES_703 | picture.remaining
         case 704:
             values |= SCALES_704 | picture.remaining
         case _:
@@ -164,7 +174,7 @@ def _measurement(picture: Picture) -> dict[str, Value]:
         "ACType": THREE_PHASE,
         "St": int(running not in {OFF, FAULT}),
         "InvSt": running,
-        "ConnSt": int(around.grid_connected),
+        "ConnSt": int(picture.relay_closed),
         "Alrm": ALARM_OVER_TEMPERATURE * around.device_fault + ALARM_GRID_DISCONNECT * (not around.grid_connected),
         "DERMode": GRID_FOLLOWING,
         "W": _scaled(true["watts"], 0),

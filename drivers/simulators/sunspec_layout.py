@@ -1,4 +1,4 @@
-"""Where the points of SunSpec models 1, 203, 701, 702, 704 and 713 lie: offsets from each model's ID register.
+"""Where the points of SunSpec models 1, 203, 701, 702, 703, 704 and 713 lie: offsets from each model's ID register.
 
 Facts of the public model definitions, typed by hand in this file. Knows no values and no device.
 """
@@ -156,8 +156,20 @@ METER = ModelLayout(
     ),
 )
 
-CHAIN = (COMMON, AC_MEASUREMENT, CAPACITY, AC_CONTROLS, STORAGE)
-"""The order in which the battery inverter lists its models."""
+ENTER_SERVICE = ModelLayout(
+    703,
+    17,
+    (
+        *HEADER,
+        *_run(2, U16, "ES ESVHi ESVLo", writable=True),
+        *_run(5, U32, "ESHzHi ESHzLo ESDlyTms ESRndTms ESRmpTms", writable=True),
+        Point("ESDlyRemTms", 15, U32),
+        *_run(17, I16, "V_SF Hz_SF"),
+    ),
+)
+
+CHAIN = (COMMON, AC_MEASUREMENT, CAPACITY, AC_CONTROLS, STORAGE, ENTER_SERVICE)
+"""The order in which the battery inverter lists its models: not that of their numbers, as on devices in the field."""
 END_MODEL = 0xFFFF
 MARKER = (0x5375, 0x6E53)
 """The text "SunS"."""

@@ -62,9 +62,9 @@ def scanned(port: int):
 async def test_scan_finds_the_chain_without_an_error(battery) -> None:
     def scan() -> None:
         with scanned(battery.port) as client:
-            assert [key for key in client.models if isinstance(key, int)] == [1, 701, 702, 704, 713]
+            assert [key for key in client.models if isinstance(key, int)] == [1, 701, 702, 704, 713, 703]
             assert {key: model[0].error_info for key, model in client.models.items() if isinstance(key, int)} == (
-                dict.fromkeys((1, 701, 702, 704, 713), "")
+                dict.fromkeys((1, 701, 702, 703, 704, 713), "")
             )
             assert client.base_addr == 40000
             common = client.common[0]
@@ -219,6 +219,21 @@ def test_ramp_is_percent_of_wmax_per_second() -> None:
     assert [device.state(t)["watts"] for t in (10.0, 15.0, 16.0)] == [3500, 1000, 1000]
 
 
+def test_no_ramp_is_as_fast_as_the_power_stage() -> None:
+    """WRmp 0: nobody set a ramp. 4 kW are there within a tenth of a second."""
+    device = BatteryInverter(BatteryOptions(), 0.0)
+    device.set({"points": {"WRmp": 0, "WSet": 4000, "WSetEna": 1}}, 0.0)
+    assert device.state(0.1)["watts"] == 4000
+
+
+def test_power_factor_and_vars_end_with_their_timers() -> None:
+    """VarSet for 30 s over a power factor for 60 s: 1500 var, then tan(acos 0.8) of 4 kW, then none."""
+    device = BatteryInverter(BatteryOptions(own_mode=constant(4000.0)), 0.0)
+    device.set({"points": {"PFWInjPF": 800, "PFWInjRvrtTms": 60, "PFWInjEna": 1}}, 0.0)
+    device.set({"points": {"VarSet": 1500, "VarSetRvrtTms": 30, "VarSetEna": 1}}, 0.0)
+    assert [device.state(t)["vars"] for t in (29.0, 50.0, 70.0)] == pytest.approx([1500, 3000, 0])
+
+
 def test_grid_and_fault_states() -> None:
     """701.InvSt: standby 7, running 3, off 0 without grid, starting 2 after its return, fault 6."""
     device = BatteryInverter(BatteryOptions(), 0.0)
@@ -262,9 +277,9 @@ def test_every_sentinel_is_refused_by_every_writable_point() -> None:
 def test_words_do_not_depend_on_how_they_are_asked_for() -> None:
     """Any run of words is the same slice of the one map, across model borders as well."""
     device = BatteryInverter(BatteryOptions(), 0.0)
-    whole = [word for start in range(40000, 40355, 71) for word in device.read(1, 3, start, 71, 0.0)]
+    whole = [word for start in range(40000, 40374, 34) for word in device.read(1, 3, start, 34, 0.0)]
     assert whole[-2:] == [0xFFFF, 0]
-    for start in range(355):
+    for start in range(374):
         for count in (1, 2, 3, 100):
-            words = device.read(1, 3, 40000 + start, min(count, 355 - start), 0.0)
+            words = device.read(1, 3, 40000 + start, min(count, 374 - start), 0.0)
             assert list(words) == whole[start : start + count]
