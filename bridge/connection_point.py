@@ -94,6 +94,25 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Holds:
+    """Both directions; None where no limit is in force."""
+
+    export: Hold | None = None
+    importing: Hold | None = None
+
+    def of(self, flow: Flow) -> Hold | None:
+        """The hold of that direction."""
+        return self.export if flow is Flow.EXPORT else self.importing
+
+    def __bool__(self) -> bool:
+        """Whether a limit is being held."""
+        return self.export is not None or self.importing is not None
+
+
+NOTHING_HELD: Final = Holds()
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """The answer: watts for each device by name (toward the limit, not negative), what to remember, and words.
 

@@ -8,7 +8,9 @@ narrow what the one before it left:
    that the site's table turns into a setpoint. Of one event, a setpoint or limit outranks its level: utilities send
    SIMPLE beside the finer signal for those who read nothing else.
 2. Every limit in force narrows it, whichever event it comes from: a limit at the device, its share of a limit at the
-   site, a level that the table turns into a limit, and last the connection's own limits.
+   site, a level that the table turns into a limit, and last the connection's own limits. Where the site has a meter,
+   the tightest limit at the site in each direction is held at the connection point instead (`connection_point`), by
+   the devices of that wish that can be narrowed; looser ones are held with it.
 3. The device's envelope narrows it.
 
 A charger cannot be told to draw power, only to draw no more: a setpoint becomes a limit on what it absorbs. What cannot
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from wattseal.bridge import profiles
+from wattseal.bridge.connection_point import NOTHING_HELD, Flow, Hold, Holds, Measured, Part, hold
 from wattseal.bridge.sharing import share
 from wattseal.bridge.site.model import Device, Site
 from wattseal.bridge.timeline import ActiveWish, TimedEvent, in_force
@@ -27,26 +30,33 @@ from wattseal.drivers.commands import Operation, Order
 from wattseal.protocols.grid_event import Point
 from wattseal.protocols.wish import AbsorbLimit, InjectLimit, Level, Setpoint
 
-PLANNER: Final = "plan/1"
+PLANNER: Final = "plan/2"
+_LIMITS: Final = (InjectLimit, AbsorbLimit)
+_UNMETERED: Final = "no meter at the connection point: the site's limit is shared, and the household does not count"
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePicture:
-    """What is known of a device when a plan is made, and the reading that says so."""
+    """What is known of a device when a plan is made, and the reading that says so.
+
+    `reachable`: the reading is recent enough to be believed. `measured`: the power in it, where it has one.
+    """
 
     name: str
     reading: bytes | None
     soc_permille: int | None
     reachable: bool
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Every input of one plan run but the site file itself."""
+    """Every input of one plan run but the site file itself. `holds`: what the run before it left of site limits."""
 
     now: int
     events: tuple[TimedEvent, ...]
     devices: tuple[DevicePicture, ...]
+    holds: Holds = NOTHING_HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,14 @@ class Desired:
     order: Order
     source: ActiveWish | None
     not_carried: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One desired order for each device that can be ordered, in the site's order, and what the next run must know."""
+
+    desired: tuple[Desired, ...]
+    holds: Holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +117,18 @@ class _Draft:
         if self.absorb_limit is None or watts < self.absorb_limit.watts:
             self.absorb_limit = _Bound(watts, wish)
 
+    def limit(self, flow: Flow, watts: int, wish: ActiveWish) -> None:
+        (self.limit_inject if flow is Flow.EXPORT else self.limit_absorb)(watts, wish)
+
+    def capacity_watts(self, flow: Flow) -> int:
+        envelope = self.device.envelope
+        return envelope.max_watts if flow is Flow.EXPORT else -envelope.min_watts
+
+    def can_be_narrowed(self, flow: Flow) -> bool:
+        """By a limit of its own, or because its setpoint is ours."""
+        limit = Operation.LIMIT_INJECT if flow is Flow.EXPORT else Operation.LIMIT_ABSORB
+        return limit in self.operations or (self.setpoint is not None and Operation.SET_POWER in self.operations)
+
     def taken_watts(self) -> int:
         """What the device's setpoint is at most worth: no device gives more than its envelope."""
         if self.setpoint is None:
@@ -108,15 +138,62 @@ class _Draft:
         return max(envelope.min_watts, min(most, self.setpoint.watts))
 
 
-def plan(world: World, site: Site) -> tuple[Desired, ...]:
-    """One desired order for each device of the site, in the site's order."""
-    drafts = {device.name: _Draft(device, profiles.operations_of(device.profile)) for device in site.devices}
+def plan(world: World, site: Site) -> Plan:
+    """What every device of the site should be doing."""
+    drafts = {
+        device.name: _Draft(device, profiles.operations_of(device.profile))
+        for device in site.devices
+        if not profiles.is_meter(device.profile)
+    }
     pictures = {picture.name: picture for picture in world.devices}
     active = _without_outranked_levels(in_force(world.events, world.now))
     for wish in active:
-        enrolled = site.devices_of(wish.timed.event.origin.utility)
-        _apply(wish, [draft for name, draft in drafts.items() if name in enrolled], drafts, pictures)
-    return tuple(_desired(draft, site) for draft in drafts.values())
+        if not (site.meter and _flow_of(wish)):
+            _apply(wish, _enrolled(wish, drafts, site), drafts, pictures)
+    holds = {flow: _hold(flow, active, drafts, world, site) for flow in Flow} if site.meter else {}
+    desired = tuple(_desired(draft, site) for draft in drafts.values())
+    return Plan(desired, Holds(holds.get(Flow.EXPORT), holds.get(Flow.IMPORT)))
+
+
+def _enrolled(wish: ActiveWish, drafts: Mapping[str, _Draft], site: Site) -> list[_Draft]:
+    enrolled = site.devices_of(wish.timed.event.origin.utility)
+    return [draft for name, draft in drafts.items() if name in enrolled]
+
+
+def _flow_of(wish: ActiveWish) -> Flow | None:
+    """Which way a limit at the site limits; None for any other wish."""
+    if wish.course.point is not Point.SITE:
+        return None
+    match wish.wish:
+        case InjectLimit():
+            return Flow.EXPORT
+        case AbsorbLimit():
+            return Flow.IMPORT
+        case _:
+            return None
+
+
+def _hold(
+    flow: Flow, active: Sequence[ActiveWish], drafts: Mapping[str, _Draft], world: World, site: Site
+) -> Hold | None:
+    """Narrows the devices so that the connection point stays within the tightest limit at the site."""
+    limits = [(wish.wish.watts, wish) for wish in active if _flow_of(wish) is flow and isinstance(wish.wish, _LIMITS)]
+    if not limits:
+        return None
+    watts, wish = min(limits, key=lambda limit: limit[0])
+    mine = [draft for draft in _enrolled(wish, drafts, site) if draft.capacity_watts(flow)]
+    able = [draft for draft in mine if draft.can_be_narrowed(flow)]
+    measured = {one.name: one.measured for one in world.devices if one.reachable}
+    parts = [Part(one.device.name, one.capacity_watts(flow), measured.get(one.device.name)) for one in able]
+    found = hold(flow, watts, measured.get(site.meter), parts, world.holds.of(flow), world.now)
+    for draft in able:
+        draft.limit(flow, found.limits[draft.device.name], wish)
+    for draft in able or list(drafts.values()):
+        draft.not_carried.extend(found.notes)
+    for draft in mine:
+        if draft not in able:
+            draft.not_carried.append(f"{draft.device.profile} cannot be told to {flow} less: it counts as household")
+    return found.hold
 
 
 def _without_outranked_levels(active: Sequence[ActiveWish]) -> list[ActiveWish]:
@@ -135,13 +212,9 @@ def _apply(
             taken = sum(draft.taken_watts() for draft in drafts.values())
             _share_setpoint(watts - taken, wish, mine, pictures)
         case InjectLimit(watts) if wish.course.point is Point.SITE:
-            weights = {draft.device.name: draft.device.envelope.max_watts for draft in aimed}
-            for name, part in share(watts, _positive(weights)).items():
-                drafts[name].limit_inject(part, wish)
+            _share_limit(Flow.EXPORT, watts, wish, aimed)
         case AbsorbLimit(watts) if wish.course.point is Point.SITE:
-            weights = {draft.device.name: -draft.device.envelope.min_watts for draft in aimed}
-            for name, part in share(watts, _positive(weights)).items():
-                drafts[name].limit_absorb(part, wish)
+            _share_limit(Flow.IMPORT, watts, wish, aimed)
         case Setpoint(watts):
             for draft in aimed:
                 draft.set(watts, wish)
@@ -154,6 +227,15 @@ def _apply(
         case Level(level):
             for draft in aimed:
                 _apply_level(level, wish, draft)
+
+
+def _share_limit(flow: Flow, watts: int, wish: ActiveWish, aimed: Sequence[_Draft]) -> None:
+    """Without a meter: as if the devices were all there is at the connection point, and that is told."""
+    parts = share(watts, _positive({draft.device.name: draft.capacity_watts(flow) for draft in aimed}))
+    for draft in aimed:
+        if draft.device.name in parts:
+            draft.limit(flow, parts[draft.device.name], wish)
+            draft.not_carried.append(_UNMETERED)
 
 
 def _apply_level(level: int, wish: ActiveWish, draft: _Draft) -> None:

@@ -58,7 +58,7 @@ def planned(where, *events, soc=None, away=()):
     pictures = tuple(
         DevicePicture(one.name, None, (soc or {}).get(one.name), one.name not in away) for one in where.devices
     )
-    return plan(World(NOW + 10, events, pictures), where)
+    return plan(World(NOW + 10, events, pictures), where).desired
 
 
 def told(where, *events, **world):

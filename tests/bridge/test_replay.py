@@ -88,7 +88,7 @@ def of_command(change):
     [
         (Kind.INTENT, of_intent(lambda event: replace(event, start=event.start + 1)), "translator"),
         (Kind.INTENT, lambda body: GridEvent.decode(body)[0].encode("openadr-2.0b/0"), "openadr-2.0b/0"),
-        (Kind.DECISION, of_decision(other_watts), "planner: this release has plan/1"),
+        (Kind.DECISION, of_decision(other_watts), "planner: this release has plan/2"),
         (Kind.DECISION, lambda body: replace(Decision.decode(body), policy_ids=("another",)).encode(), "planner"),
         (Kind.DECISION, of_decision(other_profile), "profile of battery"),
         (Kind.COMMAND, of_command(other_watts), "planner"),
@@ -115,7 +115,7 @@ async def test_facts_of_another_planner(bench):
     facts = replace(Facts.decode(record.statements[at].body), planner="plan/0")
     differences = replay(forged(record, at, facts.encode())).differences
     assert {said.kind for said in differences} == {Kind.DECISION, Kind.COMMAND}
-    assert all("plan/0" in said.culprit and "plan/1" in said.culprit for said in differences)
+    assert all("plan/0" in said.culprit and "plan/2" in said.culprit for said in differences)
     first = {said.digest for said in record.statements if record.statements[at].digest in said.header.parents}
     assert {record.statements[said.index].digest for said in differences if said.kind is Kind.DECISION} == first
 
