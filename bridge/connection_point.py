@@ -179,9 +179,10 @@ def _free(
 ) -> tuple[int | None, tuple[str, ...]]:
     """The room that is left (negative: the background alone breaks the limit), or None where nothing new is known."""
     if heard:
-        if seen.background is None:
+        background = known if seen.background is None else seen.background  # a new limit need not wait for a reading
+        if background is None:
             return None, ()
-        free = limit_watts - seen.background
+        free = limit_watts - background
         beyond = f"the {flow} limit of {limit_watts} W is broken by {-free} W without the devices; they are held at 0 W"
         return free, (beyond,) if free < 0 else ()
     if flow is Flow.EXPORT:

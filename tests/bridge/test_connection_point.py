@@ -108,6 +108,12 @@ def test_a_reading_from_before_the_change_is_no_answer_to_it():
     assert found.limits == first.limits
 
 
+def test_a_tighter_limit_does_not_wait_for_a_reading():
+    first = export(-1000, battery(0), limit=3000)
+    assert first.limits == {"battery": 3950}
+    assert export(-1000, battery(0), limit=500, before=first.hold).limits == {"battery": 1450}
+
+
 def test_what_is_proved_tightens_even_while_settling():
     """Even if the battery still gave its old 5000 W, 5000 W at the meter leave no load at all: 1500 W."""
     first = export(2000, battery(5000))

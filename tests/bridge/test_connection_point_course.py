@@ -126,7 +126,7 @@ def world_of(seed: int, flow: Flow) -> World:
     return World(flow, draw, appliances, draw.choice((0, 1500, 5000)), household=draw.randrange(-9000, 6000))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(Flow), st.integers(1, 5))
 def test_the_limit_holds_and_orders_are_few(seed: int, flow: Flow, meter_period: int) -> None:
     world = world_of(seed, flow)
