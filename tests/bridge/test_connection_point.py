@@ -5,8 +5,23 @@ Figures are worked by hand from the rules in the module's text: margin 50 W, ban
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
-from wattseal.bridge.connection_point import Flow, Hold, Holding, Measured, Part, hold
+from wattseal.bridge.connection_point import (
+    BAND_WATTS,
+    LOOSEN_SECONDS,
+    MARGIN_WATTS,
+    PROBE_WATTS,
+    SETTLE_SECONDS,
+    TEST_WATTS,
+    Flow,
+    Hold,
+    Holding,
+    Measured,
+    Part,
+    hold,
+)
+from wattseal.drivers.profiles.catalogue import CATALOGUE
 
 T0 = 1_000_000
 
@@ -196,3 +211,20 @@ def test_a_meter_that_a_household_belied_once_is_believed():
 def test_equal_inputs_give_equal_answers():
     parts = (battery(100, name="b"), battery(200, name="a"))
     assert export(-3000, *parts).limits == export(-3000, *reversed(parts)).limits
+
+
+def test_settling_is_as_long_as_the_slowest_profile_says():
+    slowest = max(command.tolerance.settle_seconds for profile in CATALOGUE for command in profile.commands)
+    assert slowest <= SETTLE_SECONDS
+
+
+def test_the_figures_in_the_document_are_the_codes():
+    text = (Path(__file__).parents[2] / "docs" / "site-file.md").read_text()
+    section = text.partition("## Limits at the connection point")[2].partition("\n## ")[0]
+    for row in (
+        f"| margin | {MARGIN_WATTS} W below",
+        f"the least room of the last {LOOSEN_SECONDS} s, if it gives back {BAND_WATTS} W",
+        f"| settling | {SETTLE_SECONDS} s after",
+        f"{TEST_WATTS} W of movement; {PROBE_WATTS:,} W turned down",
+    ):
+        assert row in section

@@ -8,6 +8,7 @@ import pytest
 from metered_world import House, house
 
 from wattseal.certs.statement import Kind
+from wattseal.drivers.simulators.faults import Fault, FaultKind
 from wattseal.protocols.wish import AbsorbLimit, InjectLimit
 
 EXPORT_WATTS = 1500
@@ -34,6 +35,10 @@ async def test_an_export_limit_holds_while_the_household_jumps(tmp_path):
             site.household(load)
             assert max((await site.seconds(180))[REACTION_SECONDS:]) <= EXPORT_WATTS
             assert site.watts() == pytest.approx(max(1450, 0) if load > -3500 else 500, abs=60)
+        site.household(2500.0)  # a roof that is nobody's to command
+        await site.seconds(60)
+        assert site.watts() == 2500.0
+        assert site.orders("battery")[-1] == ("limit_inject", 0)
         assert len(site.orders("battery")) <= 16
         assert site.orders("charger") == site.orders("meter") == []
         assert repeated(site)
@@ -58,8 +63,6 @@ async def test_an_import_limit_leaves_the_car_what_the_household_does_not_take(t
 
 async def test_a_meter_that_falls_silent_costs_the_load_and_not_the_limit(tmp_path):
     """Nothing answers at the meter any more: export counts on no load, whatever the house draws."""
-    from wattseal.drivers.simulators.faults import Fault, FaultKind
-
     async with house(tmp_path / "box", own_watts=5000.0) as site:
         site.household(-3000.0)
         await site.wish("E1", InjectLimit(EXPORT_WATTS))
