@@ -4,7 +4,7 @@ The same question is asked again at the gate with the gate's own facts; entities
 """
 
 from wattseal.bridge.facts import Facts
-from wattseal.bridge.plan import Desired
+from wattseal.bridge.world import Desired
 from wattseal.certs.clock import ClockQuality
 from wattseal.certs.policy import Name, Policy
 from wattseal.drivers.authorisation import SITE, UTILITY, Question, question_of
@@ -35,10 +35,11 @@ def raises_power(desired: Desired, facts: Facts) -> bool:
     """Whether the order lets a device move more power than the one that stands; a release never does.
 
     An order that was denied or refused never stood, so it is no measure. Without one, any power is more, and any limit
-    less; a limit that takes the place of an order of another kind may be more.
+    less; a limit that takes the place of an order of another kind may be more. Of the other functions only to energize
+    may let more power move.
     """
     order = desired.order
-    standing = facts.standing_order(desired.device)
+    standing = facts.standing_order(desired.order.seat)
     free = standing is None or standing.operation is Operation.RELEASE
     same = standing if standing is not None and standing.operation is order.operation else None
     match order.operation:

@@ -4,7 +4,8 @@ facts {1: planner, 2: now, 3: clock quality, 4: storage low, 5: digest of the si
        7: [[intent digest, start draw, cut at or null], ...],
        8: [[device, reading digest or null, state of charge in permille or null, reachable, measured watts or null,
             measured at or null], ...],
-       9: [[device, command digest or null, order digest, standing, fresh, window end or null, operation, watts], ...],
+       9: [[device, command digest or null, order digest, standing, fresh, window end or null, operation, watts,
+             function (only another one than power; its watts are 0)], ...], only functions in use,
        10: epoch or null, 11: first sequence, 12: lease seconds,
        13: [what is held of an export limit at the site, of an import limit], each null or [room watts, since,
             meter watts or null, devices' watts, least room watts, its since, background watts or null, tested, doubts]}
@@ -16,12 +17,12 @@ from dataclasses import astuple, dataclass
 from enum import StrEnum
 
 from wattseal.bridge.connection_point import NOTHING_HELD, Hold, Holds, Measured
-from wattseal.bridge.plan import PLANNER, DevicePicture, World
 from wattseal.bridge.timeline import TimedEvent
+from wattseal.bridge.world import PLANNER, DevicePicture, World
 from wattseal.certs import cbor
 from wattseal.certs.clock import ClockQuality
 from wattseal.certs.errors import PeerError
-from wattseal.drivers.commands import Operation
+from wattseal.drivers.commands import Function, Operation, Seat
 from wattseal.protocols.grid_event import GridEvent
 
 
@@ -30,7 +31,7 @@ class FactsError(PeerError):
 
 
 class Standing(StrEnum):
-    """Where the last order to a device stands."""
+    """Where the last order to a function of a device stands."""
 
     COMMANDED = "commanded"  # sealed and sent; it lives until its window ends or another supersedes it
     DENIED = "denied"  # policy said no: the same order is not asked again until something changes
@@ -49,7 +50,7 @@ class EventFact:
 
 @dataclass(frozen=True, slots=True)
 class LiveOrder:
-    """The last order to a device. `fresh`: it must be ordered again although nothing changed (restart, drift).
+    """The last order to a function of a device. `fresh`: to be ordered again though nothing changed (restart, drift).
 
     `order` is the digest of the last order that was asked for. Where policy denied it, the rest tells of the command
     that still stands until its lease ends (`command` None: none does).
@@ -63,6 +64,12 @@ class LiveOrder:
     window_end: int | None
     operation: Operation
     watts: int
+    function: Function = Function.POWER
+
+    @property
+    def seat(self) -> Seat:
+        """The function of the device that it holds."""
+        return Seat(self.device, self.function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +156,19 @@ class Facts:
             )
         except KeyError as error:
             raise FactsError("intent_missing", "The facts name an intent that is not at hand.") from error
-        return World(self.now, timed, self.devices, self.holds)
+        held = frozenset(live.seat for live in self.live if live.function is not Function.POWER)
+        return World(self.now, timed, self.devices, held, self.holds)
 
-    def standing_order(self, device: str) -> LiveOrder | None:
-        """The command that still stands at `device` as far as is known: given, not reverted, not refused."""
-        live = self.live_order(device)
+    def standing_order(self, seat: Seat) -> LiveOrder | None:
+        """The command that still stands at `seat` as far as is known: given, not reverted, not refused."""
+        live = self.live_order(seat)
         if live is None or live.command is None or live.standing not in {Standing.COMMANDED, Standing.DENIED}:
             return None
         return live
 
-    def live_order(self, device: str) -> LiveOrder | None:
-        """The last order to `device`, if there was one."""
-        return next((live for live in self.live if live.device == device), None)
+    def live_order(self, seat: Seat) -> LiveOrder | None:
+        """The last order to `seat`, if there was one."""
+        return next((live for live in self.live if live.device == seat.device and live.function is seat.function), None)
 
 
 def order_digest(order: bytes) -> bytes:
@@ -171,7 +179,7 @@ def order_digest(order: bytes) -> bytes:
 def _live_row(live: LiveOrder) -> tuple[cbor.Value, ...]:
     return (
         live.device, live.command, live.order, str(live.standing), live.fresh, live.window_end,
-        str(live.operation), live.watts,
+        str(live.operation), live.watts, *(() if live.function is Function.POWER else (str(live.function),)),
     )  # fmt: skip
 
 
@@ -224,6 +232,18 @@ def _live(row: cbor.Value) -> LiveOrder:
             (int() | None) as window_end,
             str(operation),
             int(watts),
+            *function,
         ] if standing in set(Standing) and operation in set(Operation):
-            return LiveOrder(device, command, order, Standing(standing), fresh, window_end, Operation(operation), watts)
+            told = (device, command, order, Standing(standing), fresh, window_end, Operation(operation), watts)
+            return LiveOrder(*told, _function(function))
     raise FactsError("facts_malformed", "A live order of the facts is not laid out as this release reads it.")
+
+
+def _function(named: list[cbor.Value]) -> Function:
+    """The function of a live order; power is never named: one encoding for each row."""
+    match named:
+        case []:
+            return Function.POWER
+        case [str(function)] if function in set(Function) - {Function.POWER}:
+            return Function(function)
+    raise FactsError("facts_malformed", "A live order of the facts names a function that it may not name.")

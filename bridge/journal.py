@@ -38,13 +38,21 @@ PART: Final = Part(
         ),
         "CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
         "ALTER TABLE live ADD COLUMN denied BLOB",
+        (
+            "CREATE TABLE live_by_function(device TEXT, function TEXT, command BLOB, body BLOB NOT NULL,"
+            " standing TEXT NOT NULL, sequence INTEGER NOT NULL, denied BLOB, PRIMARY KEY(device, function))"
+            " WITHOUT ROWID"
+        ),
+        ("INSERT INTO live_by_function SELECT device, 'power', command, body, standing, sequence, denied FROM live"),
+        "DROP TABLE live",
+        "ALTER TABLE live_by_function RENAME TO live",
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRow:
-    """The last order to a device, as it was given; `sequence` is its command's number, 0 without one.
+    """The last order to a function of a device, as it was given; `sequence` is its command's number, 0 without one.
 
     `denied`: the digest of a later order that policy denied while this one stood.
     """
@@ -125,9 +133,18 @@ def forget_event(db: sqlite3.Connection, utility: str, event_id: str) -> None:
 
 
 def keep_live(db: sqlite3.Connection, row: LiveRow) -> None:
-    """Where the last order to a device stands."""
-    values = (row.order.device, row.command, row.order.encode(), str(row.standing), row.sequence, row.denied)
-    db.execute("INSERT OR REPLACE INTO live VALUES(?, ?, ?, ?, ?, ?)", values)
+    """Where the last order to a function of a device stands."""
+    order = row.order
+    values = (
+        order.device,
+        str(order.function),
+        row.command,
+        order.encode(),
+        str(row.standing),
+        row.sequence,
+        row.denied,
+    )
+    db.execute("INSERT OR REPLACE INTO live VALUES(?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def keep_gateway(db: sqlite3.Connection, held: int, epoch: bytes | None, sequence: int) -> None:
@@ -162,4 +179,5 @@ def live_order_of(row: LiveRow, *, fresh: bool, digest: bytes) -> LiveOrder:
     order = row.order
     asked = digest if row.denied is None else row.denied
     window_end = order.not_before + order.hold_seconds if order.hold_seconds else None
-    return LiveOrder(order.device, row.command, asked, row.standing, fresh, window_end, order.operation, order.watts)
+    told = (order.device, row.command, asked, row.standing, fresh, window_end, order.operation, order.watts)
+    return LiveOrder(*told, order.function)

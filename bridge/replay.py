@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wattseal.bridge.facts import Facts
-from wattseal.bridge.plan import PLANNER
 from wattseal.bridge.run import Turn, run_plan
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.site.reader import read_site
+from wattseal.bridge.world import PLANNER
 from wattseal.certs import cose, statement
 from wattseal.certs.errors import PeerError, WattsealError
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Kind, Statement
-from wattseal.drivers.commands import Command, Decision, Order
+from wattseal.drivers.commands import Command, Decision, Order, Seat
 from wattseal.drivers.manifest_sections import Sections, policy_entities
 from wattseal.protocols.grid_event import GridEvent
 from wattseal.protocols.ingress import Ingress
@@ -164,8 +164,8 @@ def _intent(said: Statement, record: Record) -> tuple[bytes | None, str]:
 
 
 def _turns(record: Record) -> Iterator[tuple[bytes, "Turn | str"]]:
-    """For each decision in the record, the turn of the re-made run that answers to it (same device)."""
-    runs: dict[bytes, dict[str, Turn] | str] = {}
+    """For each decision in the record, the turn of the re-made run that answers to it (same function of a device)."""
+    runs: dict[bytes, dict[Seat, Turn] | str] = {}
     for said in record.statements:
         if said.header.kind is not Kind.DECISION:
             continue
@@ -176,11 +176,12 @@ def _turns(record: Record) -> Iterator[tuple[bytes, "Turn | str"]]:
         if facts.digest not in runs:
             runs[facts.digest] = _run_again(facts, record)
         run = runs[facts.digest]
-        device = Decision.decode(said.body).resource_id
-        yield said.digest, run if isinstance(run, str) else run.get(device, f"planner: no order for {device} is due")
+        seat = Order.decode(Decision.decode(said.body).order).seat
+        none = f"planner: no order for {seat.device} ({seat.function}) is due"
+        yield said.digest, run if isinstance(run, str) else run.get(seat, none)
 
 
-def _run_again(said: Statement, record: Record) -> dict[str, Turn] | str:
+def _run_again(said: Statement, record: Record) -> dict[Seat, Turn] | str:
     facts = Facts.decode(said.body)
     if facts.planner != PLANNER:
         return f"planner: the record was made by {facts.planner}, this release has {PLANNER}"
@@ -193,4 +194,4 @@ def _run_again(said: Statement, record: Record) -> dict[str, Turn] | str:
         run = run_plan(facts, events, record.site(facts.site), record.policy(facts.policy))
     except WattsealError as error:
         return f"{error.reason}: {error.sentence}"
-    return {turn.desired.device: turn for turn in run.turns}
+    return {turn.desired.order.seat: turn for turn in run.turns}

@@ -1,6 +1,6 @@
 """One run: facts in, decisions and command bodies out. Pure, so that a record of the facts is enough to repeat it.
 
-    plan -> which devices need an order -> ask policy for each -> give each allowed one its number
+    plan -> which functions need an order -> ask policy for each -> give each allowed one its number
 
 The live bridge and `replay` both call `run_plan`; nothing else decides what is ordered.
 """
@@ -12,8 +12,9 @@ from typing import Final
 from wattseal.bridge.authorise import decide, question
 from wattseal.bridge.connection_point import Holds
 from wattseal.bridge.facts import Facts, Standing, order_digest
-from wattseal.bridge.plan import Desired, plan
+from wattseal.bridge.plan import plan
 from wattseal.bridge.site.model import Site
+from wattseal.bridge.world import Desired
 from wattseal.certs.policy import Policy
 from wattseal.drivers.commands import Command, Decision, Operation
 from wattseal.protocols.grid_event import GridEvent
@@ -24,7 +25,7 @@ REVERT_GRACE_SECONDS: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One device's turn in a run. `command` is None where the decision says no, or no gateway has said hello yet."""
+    """The turn of one function of a device. `command` is None where policy denies, or no gateway has said hello yet."""
 
     desired: Desired
     decision: Decision
@@ -33,7 +34,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run came to: the plan, a turn for each device that needs an order, and what the next run must know."""
+    """What a run came to: the whole plan, a turn for each function of a device that needs an order; what is held."""
 
     plan: tuple[Desired, ...]
     turns: tuple[Turn, ...]
@@ -47,7 +48,7 @@ def run_plan(facts: Facts, events: Mapping[bytes, GridEvent], site: Site, policy
 
 
 def is_due(desired: Desired, facts: Facts) -> bool:
-    """Whether the device needs an order now, given where its last one stands.
+    """Whether the function of the device needs an order now, given where its last one stands.
 
         last order          the same is desired               another is          a release is
         none                -                                 yes                 no
@@ -60,7 +61,7 @@ def is_due(desired: Desired, facts: Facts) -> bool:
     Its grace: the gateway reverts by itself at the window's end, and is given a while to say so. An order over before
     its window ends has lost its lease, and is given again.
     """
-    live = facts.live_order(desired.device)
+    live = facts.live_order(desired.order.seat)
     releasing = desired.order.operation is Operation.RELEASE
     if live is None:
         return not releasing
@@ -85,7 +86,7 @@ def _turns(facts: Facts, desired: tuple[Desired, ...], site: Site, policy: Polic
         if not decision.allowed or facts.epoch is None:
             yield Turn(wanted, decision, None)
             continue
-        standing = facts.standing_order(wanted.device)
+        standing = facts.standing_order(wanted.order.seat)
         supersedes = None if standing is None else standing.command
         yield Turn(wanted, decision, Command(decision.order, facts.epoch, sequence, facts.lease_seconds, supersedes))
         sequence += 1

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wattseal.certs import cbor
-from wattseal.drivers.operations import FUNCTION_OF, WATT, BodyError, Function, Operation, Value, unit_of
+from wattseal.drivers.operations import FUNCTION_OF, WATT, BodyError, Function, Operation, Seat, Value, plain, unit_of
 
 __all__ = [
     "DIGEST_BYTES",
@@ -42,6 +42,7 @@ __all__ = [
     "Operation",
     "Order",
     "Renewal",
+    "Seat",
     "Value",
     "release_of",
 ]
@@ -77,6 +78,11 @@ class Order:
     def function(self) -> Function:
         """The function of the device that this order is for."""
         return FUNCTION_OF.get(self.operation, self.released)
+
+    @property
+    def seat(self) -> Seat:
+        """Where the order has its place: no other order of the device supersedes it than one of its function."""
+        return Seat(self.device, self.function)
 
     @property
     def watts(self) -> int:
@@ -152,10 +158,10 @@ class Order:
                 return cls(
                     device,
                     asked,
-                    _value(value),
+                    plain(value),
                     not_before,
                     hold,
-                    (_operation(revert), _value(revert_value)),
+                    (_operation(revert), plain(revert_value)),
                     tolerance,
                     profile,
                     scale,
@@ -350,15 +356,6 @@ def _operation(value: cbor.Value) -> Operation:
         return Operation(str(value))
     except ValueError as error:
         raise BodyError("operation_unknown", f"{value!r} is no operation that this release knows.") from error
-
-
-def _value(value: cbor.Value) -> Value:
-    """The value, its lists as tuples. A truth value is kept: whoever judges the order refuses it."""
-    if value is None or isinstance(value, int | str):
-        return value
-    if isinstance(value, tuple | list):
-        return tuple(_value(item) for item in value)
-    raise BodyError("order_malformed", "A value of the order is neither a number nor a list of numbers and names.")
 
 
 def _released(operation: Operation, rest: Mapping[object, object]) -> Function:

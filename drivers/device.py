@@ -11,8 +11,9 @@ from fractions import Fraction
 from typing import Protocol
 
 from wattseal.certs.errors import MisuseError, PeerError
-from wattseal.drivers.commands import Operation
+from wattseal.drivers.commands import Function, Operation, Value
 from wattseal.drivers.modbus.exchange import Exchange
+from wattseal.drivers.operations import POWER_OPERATIONS
 
 __all__ = [
     "ActiveControl",
@@ -20,6 +21,7 @@ __all__ = [
     "Device",
     "DeviceState",
     "Expectation",
+    "Function",
     "Identity",
     "Layout",
     "LayoutError",
@@ -32,6 +34,7 @@ __all__ = [
     "ReadBack",
     "Scope",
     "UnsupportedError",
+    "Value",
     "Verdict",
     "Wish",
     "WriteStep",
@@ -70,7 +73,9 @@ class Scope(StrEnum):
 
 
 class UnsupportedError(MisuseError):
-    """The wish cannot be carried out on this device (`operation_not_supported`, `rating_unknown`, `wish_malformed`)."""
+    """The wish cannot be carried out on this device (`operation_not_supported`, `rating_unknown`, `wish_malformed`,
+    `value_not_supported`: the device cannot hold that value, or nothing near it on the safe side).
+    """
 
 
 class LayoutError(PeerError):
@@ -102,14 +107,20 @@ class Quantity:
 class Wish:
     """One thing asked of a device.
 
-    `watts`: signed for SET_POWER, non-negative for the limits, 0 for RELEASE. `timer_seconds`: what the device's own
-    fail-safe timer is to be armed with (0 for RELEASE). `of`: what RELEASE ends; None ends everything.
+    `value`: as in an order of `operation`, power in whole watts, 0 for RELEASE. `timer_seconds`: what the device's own
+    fail-safe timer is to be armed with (0 for RELEASE). RELEASE ends all of `function`, or only `of` it.
     """
 
     operation: Operation
-    watts: int
+    value: Value
     timer_seconds: int
     of: Operation | None = None
+    function: Function = Function.POWER
+
+    @property
+    def watts(self) -> int:
+        """The value, where it is of the power function; else 0."""
+        return self.value if self.operation in POWER_OPERATIONS and isinstance(self.value, int) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +148,9 @@ class Expectation:
 class PlannedWrites:
     """The exact frames a wish comes to on one device, decided before anything is sent.
 
-    `clamped_watts` is what the device is really asked for, after clamps and rounding to the safe side.
+    `clamped_watts` is what the device is really asked for, after clamps and rounding to the safe side; `value` the same
+    for another function than power, in the form of an order's value. A release without steps leaves what was set: the
+    function is a setting of the device without a way back.
     `timer_seconds` is what its timer will be armed with (None: it has none, or its length is not ours to set).
     `heartbeat` renews that timer when sent at least every `heartbeat_seconds` (empty and None: nothing to renew).
     `settle_seconds` is how long the measured power may take to follow.
@@ -152,12 +165,24 @@ class PlannedWrites:
     expectations: tuple[Expectation, ...]
     settle_seconds: int
     tolerance_watts: int
+    value: Value = None
+
+    @property
+    def asks_for(self) -> Value:
+        """What the device is really asked for, in the form of an order's value."""
+        return self.clamped_watts if self.wish.operation in POWER_OPERATIONS else self.value
+
+    @property
+    def leaves_setting(self) -> bool:
+        """Whether this is a release that writes nothing, because the device has no way back."""
+        return self.wish.operation is Operation.RELEASE and not self.steps
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveControl:
-    """One control function as the device holds it now. `watts` is signed for SET_POWER, non-negative for limits.
+    """One operation as the device holds it now. `watts` is signed for SET_POWER, non-negative for limits.
 
+    `value`: the same for another function than power, as in an order; None where it was not readable or says nothing.
     `enabled` None: the points that tell were not readable.
     """
 
@@ -165,6 +190,7 @@ class ActiveControl:
     enabled: bool | None
     watts: Quantity
     timer_remaining_seconds: int | None
+    value: Value = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,14 +322,19 @@ class Device(Protocol):
         """What it can do, and where its registers are; looked up afresh each time it is called."""
         ...
 
-    async def read_state(self, capabilities: Capabilities, scope: Scope = Scope.FULL) -> DeviceState:
-        """One picture of it. Blocks the device refuses have quality UNREADABLE; no answer at all is a `LinkError`."""
+    async def read_state(
+        self, capabilities: Capabilities, scope: Scope = Scope.FULL, functions: frozenset[Function] | None = None
+    ) -> DeviceState:
+        """One picture of it. Blocks the device refuses have quality UNREADABLE; no answer at all is a `LinkError`.
+
+        Controls that are of `functions` only are read for these (None: for all).
+        """
         ...
 
     def steps_for(self, capabilities: Capabilities, wish: Wish) -> PlannedWrites:
         """The frames that carry out `wish`; no I/O, the same for the same arguments. Raises `UnsupportedError`.
 
-        RELEASE needs `capabilities.layout` only: it never fails for a rating that is not known.
+        RELEASE of the power function needs `capabilities.layout` only: it never fails for a rating that is not known.
         """
         ...
 

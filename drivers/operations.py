@@ -35,7 +35,7 @@ otherwise (a release itself: `1`, 0).
 from collections.abc import Mapping
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from wattseal.certs.errors import PeerError
 
@@ -95,6 +95,13 @@ class Function(StrEnum):
     LF_MAY_TRIP = "lf_may_trip"
     RAMP_RATE = "ramp_rate"
     RETURN_TO_SERVICE = "return_to_service"
+
+
+class Seat(NamedTuple):
+    """Where one live order has its place: a function of a device."""
+
+    device: str
+    function: Function
 
 
 class Operation(StrEnum):
@@ -213,6 +220,18 @@ def value_fits(operation: Operation, value: Value) -> bool:
             rest = [number for number in (open_loop, volts, autonomous) if number is not None]
             return reference in REFERENCES and _is_curve(points) and all(map(_is_count, rest))
     return False
+
+
+def plain(value: object) -> Value:
+    """A value as it was decoded, its lists as tuples. Raises `BodyError` (`value_malformed`) for what is no value.
+
+    A truth value is kept: whoever judges the order refuses it.
+    """
+    if value is None or isinstance(value, int | str):
+        return value
+    if isinstance(value, tuple | list):
+        return tuple(plain(item) for item in value)
+    raise BodyError("value_malformed", "A value is neither a number nor a list of numbers and names.")
 
 
 def _is_curve(points: tuple[Value, ...]) -> bool:

@@ -40,7 +40,7 @@ from wattseal.certs.manifest import Manifest
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Kind, Statement
 from wattseal.certs.storage import StorageFullError, Store
-from wattseal.drivers.commands import NONCE_BYTES, Hail, Renewal
+from wattseal.drivers.commands import NONCE_BYTES, Hail, Renewal, Seat
 
 RETRY_SECONDS: Final = 20
 RETRY_MOST_SECONDS: Final = 300
@@ -83,8 +83,8 @@ class Core:
         self._writer = asyncio.Lock()
         self._line: GatewayLine | None = None
         self._nonce: bytes | None = None
-        self._retry_at: dict[str, int] = {}
-        self._last_retry: dict[str, tuple[int, int]] = {}
+        self._retry_at: dict[Seat, int] = {}
+        self._last_retry: dict[Seat, tuple[int, int]] = {}
         self._asked_from = (-1, 0)
         self._watch = watch
         self.changed = asyncio.Event()
@@ -271,10 +271,10 @@ class Core:
         match consequence.heard:
             case Heard.LOOK:
                 await self.look()
-            case Heard.RETRY if consequence.device is not None:
+            case Heard.RETRY if consequence.seat is not None:
                 if consequence.unknown_parents and self._line is not None:
                     self._line.send_all_again()
-                self._plan_retry(consequence.device, now.unix)
+                self._plan_retry(consequence.seat, now.unix)
                 self.changed.set()
             case Heard.SKIPPED if self._may_ask_again(now.unix):
                 _log.warning("gateway_chain_skipped", held=self._memory.gateway.held)
@@ -282,14 +282,14 @@ class Core:
             case _:
                 return
 
-    def _plan_retry(self, device: str, now: int) -> None:
+    def _plan_retry(self, seat: Seat, now: int) -> None:
         """Again after a while; each time after twice that while, until the device has kept quiet for the longest."""
-        if device in self._retry_at:
+        if seat in self._retry_at:
             return
-        due, wait = self._last_retry.get(device, (0, 0))
+        due, wait = self._last_retry.get(seat, (0, 0))
         wait = min(2 * wait, RETRY_MOST_SECONDS) if wait and now <= due + RETRY_MOST_SECONDS else RETRY_SECONDS
-        self._retry_at[device] = now + wait
-        self._last_retry[device] = (now + wait, wait)
+        self._retry_at[seat] = now + wait
+        self._last_retry[seat] = (now + wait, wait)
 
     def _may_ask_again(self, now: int) -> bool:
         """Whether to hail for a missing statement: once, not for each of those that come behind it."""
@@ -300,9 +300,9 @@ class Core:
         return True
 
     def _want_retries(self, now: Instant) -> None:
-        for device in [name for name, at in self._retry_at.items() if at <= now.unix]:
-            del self._retry_at[device]
-            self._memory.wanted_afresh.add(device)
+        for seat in [seat for seat, at in self._retry_at.items() if at <= now.unix]:
+            del self._retry_at[seat]
+            self._memory.wanted_afresh.add(seat)
 
     async def _carry_out(self, deed: Deed, now: Instant) -> None:
         """Plans, commits `deed` with all that follows, and sends the commands.
@@ -327,7 +327,13 @@ class Core:
             return
         for turn in bundle.run.turns:
             if not turn.decision.allowed:
-                _log.warning("order_denied", device=turn.desired.device, policies=turn.decision.policy_ids)
+                order = turn.desired.order
+                _log.warning(
+                    "order_denied",
+                    device=order.device,
+                    function=str(order.function),
+                    policies=turn.decision.policy_ids,
+                )
         await self._send(bundle.commands)
         self._tell("bundle", bundle=bundle)
 

@@ -17,10 +17,10 @@ from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.facts import Standing
 from wattseal.bridge.journal import Sample, keep_gateway, keep_live, keep_samples
-from wattseal.bridge.plan import DevicePicture
+from wattseal.bridge.world import DevicePicture
 from wattseal.certs.errors import PeerError
 from wattseal.certs.statement import Kind, Statement
-from wattseal.drivers.commands import Hello, Operation
+from wattseal.drivers.commands import Function, Hello, Operation, Seat
 from wattseal.drivers.testimony import Phase, Reading, Receipt, Result
 
 _PARENT_MISSING: Final = "parent_missing"
@@ -65,15 +65,15 @@ class Heard(StrEnum):
     REPEATED = "repeated"  # held already
     SKIPPED = "skipped"  # one before it is missing: hail again
     LOOK = "look"  # something changed that a plan may answer
-    RETRY = "retry"  # the order to `device` is to be given again after a while
+    RETRY = "retry"  # the order to `seat` is to be given again after a while
 
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """What was heard, and of which device, where it is about one. `unknown_parents`: the gate lacks them again."""
+    """What was heard, and of which function of a device, if of one. `unknown_parents`: the gate lacks them again."""
 
     heard: Heard
-    device: str | None = None
+    seat: Seat | None = None
     unknown_parents: bool = False
 
 
@@ -121,8 +121,8 @@ def _hello(hello: Hello, nonce: bytes | None, memory: Memory) -> Consequence:
     gateway = memory.gateway
     anew = hello.epoch != gateway.last_epoch
     memory.wanted_afresh.update(
-        name
-        for name, row in memory.live.items()
+        seat
+        for seat, row in memory.live.items()
         if row.standing is Standing.COMMANDED
         and (row.order.operation is not Operation.RELEASE if anew else row.sequence > hello.sequence)
     )
@@ -135,32 +135,40 @@ def _hello(hello: Hello, nonce: bytes | None, memory: Memory) -> Consequence:
 
 
 def _receipt(receipt: Receipt, commands: Sequence[bytes], memory: Memory, deed: Deed) -> Consequence:
-    device = next((name for name in map(memory.device_of, commands) if name is not None), None)
-    if device is None:
+    seat = next((seat for seat in map(memory.seat_of, commands) if seat is not None), None)
+    if seat is None:
         return Consequence(Heard.NOTHING)
     match receipt.result:
-        case Result.REVERTED:
-            _stand(device, Standing.OVER, memory, deed)
-            return Consequence(Heard.LOOK, device)
+        case Result.REVERTED | Result.KEPT:
+            _stand(seat, Standing.OVER, memory, deed)
+            return Consequence(Heard.LOOK, seat)
+        case Result.APPLIED if seat.function is not Function.POWER and _releases(seat, memory):
+            _stand(seat, Standing.OVER, memory, deed)
+            return Consequence(Heard.NOTHING, seat)
         case Result.REFUSED:
-            _stand(device, Standing.REFUSED, memory, deed)
+            _stand(seat, Standing.REFUSED, memory, deed)
             heard = Heard.RETRY if receipt.reason in _PASSING else Heard.NOTHING
-            return Consequence(heard, device, unknown_parents=receipt.reason == _PARENT_MISSING)
+            return Consequence(heard, seat, unknown_parents=receipt.reason == _PARENT_MISSING)
         case Result.UNKNOWN:
-            memory.wanted_afresh.add(device)
-            return Consequence(Heard.LOOK, device)
+            memory.wanted_afresh.add(seat)
+            return Consequence(Heard.LOOK, seat)
         case Result.CLAMPED if receipt.phase is Phase.COMMAND and receipt.reason in _REVISITED:
-            return Consequence(Heard.RETRY, device)
+            return Consequence(Heard.RETRY, seat)
         case Result.UNREACHABLE | Result.MISMATCH if receipt.phase is not Phase.REVERT:
-            return Consequence(Heard.RETRY, device)
+            return Consequence(Heard.RETRY, seat)
         case _:
-            return Consequence(Heard.NOTHING, device)
+            return Consequence(Heard.NOTHING, seat)
 
 
-def _stand(device: str, standing: Standing, memory: Memory, deed: Deed) -> None:
-    row = memory.stand(device, standing)
+def _stand(seat: Seat, standing: Standing, memory: Memory, deed: Deed) -> None:
+    row = memory.stand(seat, standing)
     if row is not None:
         deed.write(lambda db: keep_live(db, row))
+
+
+def _releases(seat: Seat, memory: Memory) -> bool:
+    row = memory.live.get(seat)
+    return row is not None and row.order.operation is Operation.RELEASE
 
 
 def _reading(said: Statement, reading: Reading, memory: Memory, deed: Deed) -> Consequence:
@@ -176,7 +184,7 @@ def _reading(said: Statement, reading: Reading, memory: Memory, deed: Deed) -> C
     ]
     deed.write(lambda db: keep_samples(db, samples))
     # While a limit at the site is held, each reading may ask for another order; none is given below the loop's band.
-    return Consequence(Heard.LOOK if memory.holds else Heard.NOTHING, reading.device)
+    return Consequence(Heard.LOOK if memory.holds else Heard.NOTHING)
 
 
 def _measured(reading: Reading) -> Measured | None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from wattseal.bridge.connection_point import NOTHING_HELD, Holds
 from wattseal.bridge.facts import LiveOrder, Standing, order_digest
 from wattseal.bridge.journal import LiveRow, Recollection, live_order_of
-from wattseal.bridge.plan import DevicePicture
+from wattseal.bridge.run import REVERT_GRACE_SECONDS
 from wattseal.bridge.timeline import TimedEvent
-from wattseal.drivers.commands import Operation
+from wattseal.bridge.world import DevicePicture
+from wattseal.drivers.commands import Function, Operation, Seat
 from wattseal.protocols.grid_event import GridEvent
 
 
@@ -37,16 +38,16 @@ class GatewayPicture:
 
 @dataclass(slots=True)
 class Memory:
-    """The core's world. `wanted_afresh` names devices that must be ordered again although nothing changed.
+    """The core's world. `wanted_afresh` names what must be ordered again although nothing changed.
 
     `holds` is what the last look left of limits at the site; a restart begins them anew, tight.
     """
 
     events: dict[tuple[str, str], TimedEvent] = field(default_factory=dict)
-    live: dict[str, LiveRow] = field(default_factory=dict)
+    live: dict[Seat, LiveRow] = field(default_factory=dict)
     pictures: dict[str, DevicePicture] = field(default_factory=dict)
     seen_at: dict[str, int] = field(default_factory=dict)
-    wanted_afresh: set[str] = field(default_factory=set)
+    wanted_afresh: set[Seat] = field(default_factory=set)
     gateway: GatewayPicture = field(default_factory=GatewayPicture)
     storage_low: bool = False
     holds: Holds = NOTHING_HELD
@@ -56,19 +57,29 @@ class Memory:
         """The world as the journal remembers it; the gateway's epoch, once told, says whether its commands live on."""
         memory = cls(
             {timed.event.origin.key: timed for timed in recollection.events},
-            {row.order.device: row for row in recollection.live},
+            {row.order.seat: row for row in recollection.live},
         )
         memory.gateway.held = recollection.held
         memory.gateway.last_epoch = recollection.epoch
         memory.gateway.sequence = recollection.sequence
         return memory
 
-    def live_orders(self) -> tuple[LiveOrder, ...]:
-        """The live rows as facts carry them, by device name."""
+    def live_orders(self, now: int) -> tuple[LiveOrder, ...]:
+        """The live rows as facts carry them, by device and function: power of every device, and functions in use."""
         return tuple(
-            live_order_of(row, fresh=name in self.wanted_afresh, digest=order_digest(row.order.encode()))
-            for name, row in sorted(self.live.items())
+            live_order_of(row, fresh=seat in self.wanted_afresh, digest=order_digest(row.order.encode()))
+            for seat, row in sorted(self.live.items())
+            if self._in_use(seat, row, now)
         )
+
+    def _in_use(self, seat: Seat, row: LiveRow, now: int) -> bool:
+        """Whether a run must know of it: one that is over, window and all, is as if it had never been ordered."""
+        hold, end = row.order.hold_seconds, row.order.not_before + row.order.hold_seconds
+        if seat.function is Function.POWER or seat in self.wanted_afresh:
+            return True
+        if row.standing is Standing.OVER:
+            return bool(hold) and now < end + REVERT_GRACE_SECONDS
+        return row.command is not None or not hold or now < end
 
     def events_by_intent(self) -> Mapping[bytes, GridEvent]:
         """Every event at hand, by the digest of its intent."""
@@ -76,20 +87,20 @@ class Memory:
 
     def ask_denied_again(self) -> None:
         """What policy was asked under has changed: every order that it denied is to be put to it once more."""
-        denied = (name for name, row in self.live.items() if row.standing is Standing.DENIED)
+        denied = (seat for seat, row in self.live.items() if row.standing is Standing.DENIED)
         self.wanted_afresh.update(denied)
 
-    def stand(self, device: str, standing: Standing) -> LiveRow | None:
-        """Moves the live row of `device` to `standing`; the new row, or None where there is none."""
-        row = self.live.get(device)
+    def stand(self, seat: Seat, standing: Standing) -> LiveRow | None:
+        """Moves the live row of `seat` to `standing`; the new row, or None where there is none."""
+        row = self.live.get(seat)
         if row is None:
             return None
-        self.live[device] = replace(row, standing=standing)
-        return self.live[device]
+        self.live[seat] = replace(row, standing=standing)
+        return self.live[seat]
 
-    def device_of(self, command: bytes) -> str | None:
-        """The device whose live order `command` is (by digest), or None."""
-        return next((name for name, row in self.live.items() if row.command == command), None)
+    def seat_of(self, command: bytes) -> Seat | None:
+        """The function of a device whose live order `command` is (by digest), or None."""
+        return next((seat for seat, row in self.live.items() if row.command == command), None)
 
     def commanded(self) -> tuple[bytes, ...]:
         """Digests of the commands that must be kept alive; a release has no lease to keep."""

@@ -13,10 +13,10 @@ from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
 from wattseal.bridge.facts import EventFact, Facts, Standing, order_digest
 from wattseal.bridge.journal import LiveRow, keep_gateway, keep_live
-from wattseal.bridge.plan import DevicePicture
 from wattseal.bridge.run import Run, Turn, run_plan
 from wattseal.bridge.site.model import Device, Site
 from wattseal.bridge.timeline import TimedEvent, is_over, precedence
+from wattseal.bridge.world import DevicePicture
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Statement, digest
@@ -52,7 +52,7 @@ def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
         policy=policy.digest,
         events=tuple(EventFact(event.intent, event.start_draw_seconds, event.cut_at) for event in timed),
         devices=tuple(_picture(memory, device, now.unix) for device in site.devices),
-        live=memory.live_orders(),
+        live=memory.live_orders(now.unix),
         epoch=memory.gateway.epoch,
         first_sequence=memory.gateway.sequence + 1,
         lease_seconds=site.lease_seconds,
@@ -61,7 +61,7 @@ def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
 
 
 def dispatch(memory: Memory, site: Site, policy: Policy, scribe: Scribe, now: Instant, deed: Deed) -> Bundle | None:
-    """Runs the plan and seals what follows into `deed`; None where no device needs an order."""
+    """Runs the plan and seals what follows into `deed`; None where nothing needs an order."""
     if memory.gateway.epoch is None:
         return None
     facts = facts_of(memory, site, policy, now)
@@ -93,14 +93,14 @@ def _command(turn: Turn, decision: Statement, scribe: Scribe, now: Instant) -> S
 
 def _remember(memory: Memory, turn: Turn, command: Statement | None, deed: Deed) -> None:
     order = turn.desired.order
-    row = _denied(memory.live.get(order.device), order)
+    row = _denied(memory.live.get(order.seat), order)
     if command is not None and turn.command is not None:
         memory.gateway.sequence = turn.command.sequence
         row = LiveRow(order, command.digest, Standing.COMMANDED, turn.command.sequence)
         gateway = memory.gateway.row()
         deed.write(lambda db: keep_gateway(db, *gateway))
-    memory.live[order.device] = row
-    memory.wanted_afresh.discard(order.device)
+    memory.live[order.seat] = row
+    memory.wanted_afresh.discard(order.seat)
     deed.write(lambda db: keep_live(db, row))
 
 

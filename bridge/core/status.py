@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from wattseal.bridge.core.memory import Memory
+from wattseal.bridge.journal import LiveRow
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.timeline import TimedEvent, in_force, is_over
 from wattseal.certs.clock import Instant
+from wattseal.drivers.commands import Function, Seat
 
 
 def status(memory: Memory, site: Site, now: Instant, size: int) -> Mapping[str, object]:
@@ -48,15 +50,24 @@ def _event(timed: TimedEvent, now: int) -> Mapping[str, object]:
 
 
 def _device(memory: Memory, name: str) -> Mapping[str, object]:
-    row = memory.live.get(name)
+    row = memory.live.get(Seat(name, Function.POWER))
     picture = memory.pictures.get(name)
     return {
         "operation": None if row is None else str(row.order.operation),
         "watts": None if row is None else row.order.watts,
         "standing": None if row is None else str(row.standing),
+        "functions": {
+            str(function): _function(held)
+            for function in Function
+            if function is not Function.POWER and (held := memory.live.get(Seat(name, function))) is not None
+        },
         "soc_permille": None if picture is None else picture.soc_permille,
         "last_seen": _rfc3339(memory.seen_at[name]) if name in memory.seen_at else None,
     }
+
+
+def _function(row: LiveRow) -> Mapping[str, object]:
+    return {"operation": str(row.order.operation), "value": row.order.value, "standing": str(row.standing)}
 
 
 def _rfc3339(unix: int) -> str:

@@ -99,8 +99,10 @@ class Chronicle:
         order = self._orders.get(said.header.parents[0])
         late = order is None or receipt.phase != "command" or order.not_before * 1000 > self._arrived_ms
         effect = {True: ", the power obeys", False: ", the power does NOT obey", None: ""}[receipt.effective]
+        values = receipt.of
+        shown = f"{receipt.read_back_watts} W" if values is None else f"{values.function} {values.read_back}"
         self.teller.say(
-            f"receipt   {receipt.device}: {receipt.phase} {receipt.result}, read back {receipt.read_back_watts} W"
+            f"receipt   {receipt.device}: {receipt.phase} {receipt.result}, read back {shown}"
             f"{'' if late else f', {took} ms after the message came'}{effect}",
             "good" if receipt.result not in {Result.REFUSED, Result.MISMATCH, Result.UNREACHABLE} else "bad",
         )

@@ -19,11 +19,13 @@ from wattseal.bridge.site.model import (
 )
 from wattseal.drivers.commands import MAX_LEASE_SECONDS, Operation
 from wattseal.drivers.manifest_sections import SOC_FULL_PERMILLE, DeviceEnvelope, LinkKind
+from wattseal.drivers.operations import POWER_OPERATIONS
 from wattseal.protocols.openadr20b.translate import DispatchSign, MarketContext
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _NAME_MEND: Final = "Use 1 to 63 small letters, digits, '.', '_' or '-'."
 _MOST_WATTS: Final = 100_000_000
+_OF_POWER: Final = {str(item): item for item in Operation if item in POWER_OPERATIONS}
 _ORDERABLE: Final = {str(item): item for item in Operation if item is not Operation.RELEASE}
 _LEVELS: Final = (1, 2, 3)
 _PERMILLE_PER_PERCENT: Final = 10
@@ -110,7 +112,7 @@ def _unordered(table: Table, device: str) -> tuple[dict[int, LevelAction], Devic
 def _level(levels: Table, level: int) -> LevelAction:
     table = levels.table(f"level_{level}", "")
     mend = 'Write { operation = "limit_absorb", watts = 2000 } or the like.'
-    operation = table.one_of("operation", mend, _ORDERABLE)
+    operation = table.one_of("operation", mend, _OF_POWER)
     watts = table.whole("watts", mend, -_MOST_WATTS if operation is Operation.SET_POWER else 0, _MOST_WATTS)
     table.close()
     return LevelAction(operation, watts)

@@ -11,7 +11,7 @@ from wattseal.certs.policy import Name
 from wattseal.certs.statement import PARENTS_OF, ROLE_OF, Kind, Role, Statement
 from wattseal.drivers.authorisation import PROGRAMME, SITE, TEST, UTILITY, Question, asks_the_same, question_of
 from wattseal.drivers.commands import Command, Decision, Order, Renewal
-from wattseal.drivers.gate.envelope import foreseen, toward_safe_side
+from wattseal.drivers.gate.envelope import foreseen, raises_power
 from wattseal.drivers.gate.memory import GateMemory
 from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.gate.passage import Passage, RefusalError
@@ -89,7 +89,7 @@ def _question(passage: Passage, order: Order, decided: Decision) -> Question:
         test=test,
         clock_trusted=passage.now.quality is not ClockQuality.UNTRUSTED,
         storage_low=facts.storage_low,
-        raises_power=not toward_safe_side(order.operation, order.watts, facts),
+        raises_power=raises_power(order, facts),
     )
 
 

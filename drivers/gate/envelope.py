@@ -22,6 +22,10 @@ What was allowed once is *outgrown* when it would not be allowed as it is any lo
 gateway looks after every picture of a device, ends an outgrown command at once and goes to its revert-to, as far as the
 envelope permits that. The same order given again is then clamped like any other, so nothing swings to and fro.
 
+All this concerns the power function. Of the others only `available`, `known` and `forbidden` are asked (of the
+revert-to too): what they set is bounded by the profile and the device. To cease to energize is always toward the safe
+side; to energize is the one thing among them that is not.
+
 Site: each direction is summed by itself over the live powers that were ordered. What one device absorbs earns no room
 to inject for another: it may end at any time, and its end must never be held up.
 """
@@ -31,9 +35,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from wattseal.drivers.commands import Operation
+from wattseal.drivers.commands import Function, Operation, Order, Value
 from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.manifest_sections import SOC_FULL_PERMILLE, DeviceEnvelope, SiteEnvelope
+from wattseal.drivers.operations import FUNCTION_OF
 
 RAMP_CREDIT_SECONDS: Final = 60  # after a long rest one step is no larger than what a minute of ramp comes to
 
@@ -58,7 +63,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked of one device: `watts` signed for SET_POWER, non-negative for limits, 0 for RELEASE."""
+    """What is asked of one device: `watts` signed for SET_POWER, non-negative for limits, 0 for all else."""
 
     device: str
     operation: Operation
@@ -88,6 +93,8 @@ def judge(ask: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], mon
         return Ruling(None, Rule.FORBIDDEN)
     if not _revert_permitted(ask.revert_to, bounds):
         return Ruling(None, Rule.REVERT)
+    if FUNCTION_OF[ask.operation] is not Function.POWER:
+        return Ruling(0, None)
     watts, rule = _how_far(ask, bounds, envelope, facts, local)
     if toward_safe_side(ask.operation, watts, facts):
         return Ruling(watts, rule)
@@ -100,7 +107,9 @@ def outgrown(allowed: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFact
     The battery may have run empty meanwhile; or a command of an earlier run meets a narrower envelope. A device that
     cannot be reached just now has outgrown nothing.
     """
-    facts = local.get(allowed.device)
+    facts, bounds = local.get(allowed.device), envelope.device(allowed.device)
+    if FUNCTION_OF.get(allowed.operation, Function.POWER) is not Function.POWER:
+        return Rule.FORBIDDEN if bounds is not None and allowed.operation in bounds.forbidden else None
     if facts is None or facts.commanded != (allowed.operation, allowed.watts):
         return None
     ruling = judge(allowed, envelope, local, monotonic)
@@ -110,12 +119,28 @@ def outgrown(allowed: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFact
 def way_back(
     device: str, revert_to: tuple[Operation, int], envelope: SiteEnvelope, local: Mapping[str, LocalFacts]
 ) -> tuple[Operation, int]:
-    """Where the device goes when its command is over: `revert_to` as far as it is permitted now, else its default."""
+    """Where the device goes when its command is over: `revert_to` as far as it is permitted now, else its default.
+
+    Of the power function. For another one: `permitted_back`.
+    """
     operation, watts = revert_to
     bounds, facts = envelope.device(device), local.get(device)
     if operation is Operation.RELEASE or bounds is None or facts is None or operation in bounds.forbidden:
         return Operation.RELEASE, 0
     return operation, _how_far(Ask(device, operation, watts), bounds, envelope, facts, local)[0]
+
+
+def permitted_back(device: str, revert_to: tuple[Operation, Value], envelope: SiteEnvelope) -> tuple[Operation, Value]:
+    """Where another function than power goes when its command is over: `revert_to` if it is permitted, else release."""
+    bounds = envelope.device(device)
+    return (Operation.RELEASE, 0) if bounds is None or revert_to[0] in bounds.forbidden else revert_to
+
+
+def raises_power(order: Order, facts: LocalFacts) -> bool:
+    """Whether carrying out `order` can let the device move more power than it does."""
+    if order.function is Function.POWER:
+        return not toward_safe_side(order.operation, order.watts, facts)
+    return order.operation is Operation.ENERGIZE and order.value != 0
 
 
 def toward_safe_side(operation: Operation, watts: int, facts: LocalFacts) -> bool:
@@ -222,6 +247,8 @@ def _revert_permitted(revert_to: tuple[Operation, int], bounds: DeviceEnvelope) 
     operation, watts = revert_to
     if operation is Operation.RELEASE:
         return True
+    if FUNCTION_OF[operation] is not Function.POWER:
+        return operation not in bounds.forbidden
     least, most = _range_of(operation, bounds)
     return operation not in bounds.forbidden and least <= watts <= most
 

@@ -1,11 +1,12 @@
-"""Leases: which command lives on each device, when its timer wants feeding, and when it is over. Pure; all times are
-monotonic seconds. Knows no register, no seal and no socket.
+"""Leases: which command lives on each seat (a function of a device), when its timer wants feeding, and when it is over.
+Pure; all times are monotonic seconds. Knows no register, no seal and no socket.
 
-Theory of operation. A command is alive until the earliest of three deadlines: its lease (renewed by the core, at most
+Theory of operation. Seats are independent: what is accepted, renewed, fed or ended on one moves no other, also of the
+same device. A command is alive until the earliest of three deadlines: its lease (renewed by the core, at most
 900 s), the end of its hold (the event's end) and the end of the manifest; wall times were turned into monotonic ones
 when the command was accepted, so that no step of the wall clock moves them. Whoever executes keeps the device's own
 timer armed, never past the earliest deadline, and renews it at half of its time. Once the deadline has passed the
-device is ending: the revert-to is due, and due again after a growing pause until it was confirmed.
+seat is ending: the revert-to is due, and due again after a growing pause until it was confirmed.
 
     standing   | accept    armed  failed  renew     time_over  reverted  drop  restore
     -----------+-----------------------------------------------------------------------
@@ -20,7 +21,7 @@ device is ending: the revert-to is due, and due again after a growing pause unti
     unfed      may be in force, but nobody vouches for it (a write failed, or the gateway restarted): it runs out
     ending     its time is over; the revert-to is not confirmed yet
 
-`-` leaves the device as it is and is answered with nothing done: a renewal that arrives too late revives nothing.
+`-` leaves the seat as it is and is answered with nothing done: a renewal that arrives too late revives nothing.
 """
 
 import math
@@ -30,6 +31,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from wattseal.certs.errors import MisuseError
+from wattseal.drivers.operations import Seat
 
 MAX_LEASE_SECONDS: Final = 900
 WRITE_MARGIN_SECONDS: Final = 0.5  # a timer starts when its frame arrives, which is later than when it was decided
@@ -39,7 +41,7 @@ LONGEST_RETRY_SECONDS: Final = 60.0
 
 
 class Standing(StrEnum):
-    """How a device stands; see the module's text."""
+    """How a seat stands; see the module's text."""
 
     FREE = "free"
     ACCEPTED = "accepted"
@@ -102,7 +104,7 @@ class Ending(StrEnum):
 class Heartbeat:
     """Renew the device's timer; `timer_seconds` is what to arm it with (None: its length is not ours to set)."""
 
-    device: str
+    seat: Seat
     command: bytes
     timer_seconds: int | None
 
@@ -111,7 +113,7 @@ class Heartbeat:
 class Revert:
     """Write the command's revert-to, or read that the device went there by itself."""
 
-    device: str
+    seat: Seat
     command: bytes
     reason: StrEnum
     attempt: int
@@ -144,43 +146,43 @@ class Lease:
 
 
 class LeaseTable:
-    """The live command of each device. Holds no clock: `now` is given with every input."""
+    """The live command of each seat. Holds no clock: `now` is given with every input."""
 
     def __init__(self) -> None:
-        self._leases: dict[str, Lease] = {}
+        self._leases: dict[Seat, Lease] = {}
         self._manifest_until = math.inf
 
-    def lease(self, device: str) -> Lease | None:
-        """The live command of `device`, or None."""
-        return self._leases.get(device)
+    def lease(self, seat: Seat) -> Lease | None:
+        """The live command of `seat`, or None."""
+        return self._leases.get(seat)
 
     def end_manifest_at(self, until: float) -> None:
         """After `until` every command is over (`manifest_expired`)."""
         self._manifest_until = until
 
     def accept(
-        self, device: str, command: bytes, now: float, lease_seconds: int, hold_seconds: float | None
+        self, seat: Seat, command: bytes, now: float, lease_seconds: int, hold_seconds: float | None
     ) -> bytes | None:
-        """`command` takes the device over; the digest of the one it supersedes, or None.
+        """`command` takes the seat over; the digest of the one it supersedes, or None.
 
         `hold_seconds`: from now to the event's end, None for an open end. Raises `MisuseError` (`lease_too_long`).
         """
         if not 0 < lease_seconds <= MAX_LEASE_SECONDS:
             raise MisuseError("lease_too_long", f"A lease has 1 to {MAX_LEASE_SECONDS} seconds, not {lease_seconds}.")
-        before = self._leases.get(device)
+        before = self._leases.get(seat)
         hold_until = None if hold_seconds is None else now + hold_seconds
-        standing = self._next(device, Turn.ACCEPT) or Standing.ACCEPTED
-        self._leases[device] = Lease(command, standing, now + lease_seconds, hold_until)
+        standing = self._next(seat, Turn.ACCEPT) or Standing.ACCEPTED
+        self._leases[seat] = Lease(command, standing, now + lease_seconds, hold_until)
         return None if before is None else before.command
 
-    def restore(self, device: str, command: bytes, now: float, grace_seconds: float) -> None:
+    def restore(self, seat: Seat, command: bytes, now: float, grace_seconds: float) -> None:
         """After a restart `command` may still be in force on the device; unfed, it is over after `grace_seconds`."""
-        if self._next(device, Turn.RESTORE) is not None:
-            self._leases[device] = Lease(command, Standing.UNFED, now + grace_seconds, None)
+        if self._next(seat, Turn.RESTORE) is not None:
+            self._leases[seat] = Lease(command, Standing.UNFED, now + grace_seconds, None)
 
     def armed(
         self,
-        device: str,
+        seat: Seat,
         command: bytes,
         now: float,
         timer_seconds: int | None,
@@ -189,7 +191,7 @@ class LeaseTable:
     ) -> None:
         """The device's timer was (re)started at `now` with `timer_seconds`. `interval_seconds`: `feeding_interval`."""
         self._change(
-            device,
+            seat,
             command,
             Turn.ARMED,
             fed_at=now,
@@ -199,15 +201,15 @@ class LeaseTable:
             beat_at=now + (interval_seconds or 0.0),
         )
 
-    def missed(self, device: str, command: bytes, now: float) -> None:
+    def missed(self, seat: Seat, command: bytes, now: float) -> None:
         """A heartbeat did not get through: it is wanted again after a quarter of the interval."""
-        lease = self._leases.get(device)
+        lease = self._leases.get(seat)
         if lease is not None and lease.command == command and lease.interval_seconds is not None:
-            self._leases[device] = replace(lease, beat_at=now + max(1.0, lease.interval_seconds / 4))
+            self._leases[seat] = replace(lease, beat_at=now + max(1.0, lease.interval_seconds / 4))
 
-    def failed(self, device: str, command: bytes) -> None:
+    def failed(self, seat: Seat, command: bytes) -> None:
         """The device does not confirm `command`, though it may be in force: it is fed no more."""
-        self._change(device, command, Turn.FAILED)
+        self._change(seat, command, Turn.FAILED)
 
     def renew(self, commands: Iterable[bytes], now: float, lease_seconds: int) -> tuple[bytes, ...]:
         """Those of `commands` that live on for `lease_seconds` from now; the others stay as they are."""
@@ -215,58 +217,58 @@ class LeaseTable:
             raise MisuseError("lease_too_long", f"A lease has 1 to {MAX_LEASE_SECONDS} seconds, not {lease_seconds}.")
         named = frozenset(commands)
         alive = [
-            (device, lease.command)
-            for device, lease in self._leases.items()
+            (seat, lease.command)
+            for seat, lease in self._leases.items()
             if lease.command in named and now < self._bound(lease)[0]
         ]
         return tuple(
             command
-            for device, command in alive
-            if self._change(device, command, Turn.RENEW, lease_until=now + lease_seconds)
+            for seat, command in alive
+            if self._change(seat, command, Turn.RENEW, lease_until=now + lease_seconds)
         )
 
-    def end(self, device: str, command: bytes, now: float, reason: StrEnum) -> None:
+    def end(self, seat: Seat, command: bytes, now: float, reason: StrEnum) -> None:
         """Bring the device to the command's revert-to, from now on. `reason`: an `Ending`, or who else ends it."""
-        self._change(device, command, Turn.TIME_OVER, reason=reason, retry_at=now)
+        self._change(seat, command, Turn.TIME_OVER, reason=reason, retry_at=now)
 
-    def revert_failed(self, device: str, command: bytes, now: float) -> None:
+    def revert_failed(self, seat: Seat, command: bytes, now: float) -> None:
         """The revert is not confirmed; it is due again after a pause that doubles each time."""
-        lease = self._leases.get(device)
+        lease = self._leases.get(seat)
         if lease is not None:
             pause = min(FIRST_RETRY_SECONDS * 2.0**lease.attempt, LONGEST_RETRY_SECONDS)
-            self._change(device, command, Turn.TIME_OVER, attempt=min(lease.attempt + 1, 32), retry_at=now + pause)
+            self._change(seat, command, Turn.TIME_OVER, attempt=min(lease.attempt + 1, 32), retry_at=now + pause)
 
-    def reverted(self, device: str, command: bytes) -> None:
+    def reverted(self, seat: Seat, command: bytes) -> None:
         """The device shows the revert-to: the command is over."""
-        if self._change(device, command, Turn.REVERTED):
-            del self._leases[device]
+        if self._change(seat, command, Turn.REVERTED):
+            del self._leases[seat]
 
-    def drop(self, device: str, command: bytes) -> None:
+    def drop(self, seat: Seat, command: bytes) -> None:
         """`command` is over, and nothing is to be undone."""
-        if self._change(device, command, Turn.DROP):
-            del self._leases[device]
+        if self._change(seat, command, Turn.DROP):
+            del self._leases[seat]
 
-    def due(self, device: str, now: float) -> Action:
-        """What is to be done for `device` now; None: nothing before `wake_at`."""
-        lease = self._leases.get(device)
+    def due(self, seat: Seat, now: float) -> Action:
+        """What is to be done for `seat` now; None: nothing before `wake_at`."""
+        lease = self._leases.get(seat)
         if lease is None:
             return None
         until, reason = self._bound(lease)
         if lease.standing is not Standing.ENDING and now >= until:
-            self._change(device, lease.command, Turn.TIME_OVER, reason=reason, retry_at=now)
-            lease = self._leases[device]
+            self._change(seat, lease.command, Turn.TIME_OVER, reason=reason, retry_at=now)
+            lease = self._leases[seat]
         if lease.standing is Standing.ENDING:
-            return Revert(device, lease.command, lease.reason, lease.attempt) if now >= lease.retry_at else None
+            return Revert(seat, lease.command, lease.reason, lease.attempt) if now >= lease.retry_at else None
         beat_at = self._beat_at(lease, now)
         if beat_at is None or now < beat_at:
             return None
         if lease.timer_seconds is None:
-            return Heartbeat(device, lease.command, None)
-        return Heartbeat(device, lease.command, self.timer_for(device, now, lease.most_seconds))
+            return Heartbeat(seat, lease.command, None)
+        return Heartbeat(seat, lease.command, self.timer_for(seat, now, lease.most_seconds))
 
-    def wake_at(self, device: str, now: float) -> float | None:
-        """When, looked at from `now`, `due` next has something for `device`; None: not before another input."""
-        lease = self._leases.get(device)
+    def wake_at(self, seat: Seat, now: float) -> float | None:
+        """When, looked at from `now`, `due` next has something for `seat`; None: not before another input."""
+        lease = self._leases.get(seat)
         if lease is None:
             return None
         if lease.standing is Standing.ENDING:
@@ -275,9 +277,9 @@ class LeaseTable:
         beat_at = self._beat_at(lease, now)
         return until if beat_at is None else min(until, beat_at)
 
-    def timer_for(self, device: str, now: float, most_seconds: int) -> int:
+    def timer_for(self, seat: Seat, now: float, most_seconds: int) -> int:
         """What to arm the device's timer with now: at most `most_seconds`, never past the deadline; 0: too late."""
-        lease = self._leases.get(device)
+        lease = self._leases.get(seat)
         if lease is None:
             return 0
         left = self._bound(lease)[0] - now - WRITE_MARGIN_SECONDS
@@ -299,18 +301,18 @@ class LeaseTable:
             return None
         return lease.beat_at if max(lease.beat_at, now) <= until - WRITE_MARGIN_SECONDS - 1 else None
 
-    def _next(self, device: str, turn: Turn) -> Standing | None:
-        lease = self._leases.get(device)
+    def _next(self, seat: Seat, turn: Turn) -> Standing | None:
+        lease = self._leases.get(seat)
         return NEXT.get((Standing.FREE if lease is None else lease.standing, turn))
 
-    def _change(self, device: str, command: bytes, turn: Turn, **fields: object) -> bool:
-        lease = self._leases.get(device)
+    def _change(self, seat: Seat, command: bytes, turn: Turn, **fields: object) -> bool:
+        lease = self._leases.get(seat)
         if lease is None or lease.command != command:
             return False
         standing = NEXT.get((lease.standing, turn))
         if standing is None:
             return False
-        self._leases[device] = replace(lease, standing=standing, **fields)  # type: ignore[arg-type]  # the callers above
+        self._leases[seat] = replace(lease, standing=standing, **fields)  # type: ignore[arg-type]  # the callers above
         return True
 
 

@@ -14,8 +14,9 @@ from wattseal.drivers.commands import Command, Hail, Operation, Order, Renewal
 class LocalFacts:
     """What the gateway itself knows of one device at this moment, whatever the statements say.
 
-    `watts`: measured, signed. `commanded`: operation and clamped watts of the live command (a revert that was written
-    counts too), None when the device follows its own default.
+    `watts`: measured, signed. What was ordered and what is pending: of the power function only. `commanded`:
+    operation and clamped watts of the live command (a revert that was written counts too), None when the device
+    follows its own default.
     `last_change_at`: monotonic seconds at which the commanded value last changed. `last_direction`: sign of the last
     commanded power that was not 0. `cycles_in_hour`: reversals of that direction in the last 3,600 s. `available`:
     false while the device is unreachable or taken out by site staff. `storage_low`: the box's disk is short.
@@ -51,7 +52,7 @@ class Hailed:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Carry out `order` with `watts` (inside the envelope; signed for SET_POWER, 0 for RELEASE).
+    """Carry out `order` with `watts` (inside the envelope; signed for SET_POWER, 0 for RELEASE and other functions).
 
     `rule` is the envelope's rule that clamped it, None when `watts` are as ordered. `asked_watts` are the order's.
     `consumes` is the sequence number to persist in the same commit as "accepted" and the write steps.

@@ -4,10 +4,11 @@ Pure values and one judgement; the I/O is the executor's. A write whose effect i
 is read, and the truth is what it shows.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from wattseal.certs.errors import WattsealError
-from wattseal.drivers.device import Device, DeviceState, Operation, PlannedWrites, WriteStep
+from wattseal.drivers.device import Device, DeviceState, Operation, PlannedWrites, Value, WriteStep
 from wattseal.drivers.gateway.rows import StepState
 from wattseal.drivers.modbus.exchange import Effect, Exchange, LinkError
 from wattseal.drivers.testimony import Result
@@ -15,10 +16,19 @@ from wattseal.drivers.testimony import Result
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`main` carries out the wish; `undone` takes back what the command before it left in another function."""
+    """`main` carries out the wish; `undone` takes back what the command before it left in another operation.
+
+    What the wish overwrites anyhow is not taken back: two operations may share their registers.
+    """
 
     main: PlannedWrites
     undone: tuple[PlannedWrites, ...] = ()
+
+    @classmethod
+    def of(cls, main: PlannedWrites, undone: Iterable[PlannedWrites]) -> "Plan":
+        """The plan, less what `main` overwrites."""
+        own = {place for step in main.steps for place in _places(step)}
+        return cls(main, tuple(back for back in undone if not own.issuperset(*map(_places, back.steps))))
 
     @property
     def steps(self) -> tuple[WriteStep, ...]:
@@ -66,6 +76,16 @@ class Attempt:
         return self.shown == "applied"
 
     @property
+    def leaves_setting(self) -> bool:
+        """Whether nothing was to be written: the device has no way back from what was set."""
+        return self.plan is not None and self.plan.main.leaves_setting
+
+    @property
+    def over(self) -> bool:
+        """Of a release or revert: whether nothing remains to be done."""
+        return self.applied or self.leaves_setting
+
+    @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """All raw frames, in order."""
         before = () if self.before is None else self.before.exchanges
@@ -76,6 +96,8 @@ class Attempt:
         """Result and reason. Whether the wish was clamped is not judged here."""
         if self.applied:
             return Result.APPLIED, "applied"
+        if self.leaves_setting:
+            return Result.KEPT, "no_way_back"
         reason = self.failure.reason if self.failure is not None else (self.shown or self.read_back_fault or "")
         if self.touched:
             unseen = self.shown in {None, "read_back_missing"}
@@ -83,6 +105,11 @@ class Attempt:
         if isinstance(self.failure, LinkError) and self.failure.reason != "device_exception":
             return Result.UNREACHABLE, reason
         return Result.REFUSED, reason
+
+
+def _places(step: WriteStep) -> set[tuple[int, int]]:
+    """Unit and address of each register that a step writes."""
+    return {(step.unit, step.address + number) for number in range(len(step.words))}
 
 
 def sent_state(failure: LinkError) -> StepState:
@@ -101,6 +128,12 @@ def shown_watts(state: DeviceState | None, operation: Operation) -> int | None:
     """The commanded value as the device shows it, or None."""
     control = None if state is None else state.control(operation)
     return None if control is None else control.watts.rounded()
+
+
+def shown_value(state: DeviceState | None, operation: Operation) -> Value:
+    """The value of another operation than power as the device shows it, in the form of an order's; or None."""
+    control = None if state is None else state.control(operation)
+    return None if control is None else control.value
 
 
 def measured_watts(state: DeviceState | None) -> int | None:

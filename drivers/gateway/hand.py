@@ -11,7 +11,7 @@ from typing import Final
 from wattseal.certs.clock import TrustedClock
 from wattseal.certs.errors import WattsealError
 from wattseal.certs.storage import StorageError
-from wattseal.drivers.device import Operation, Scope, UnsupportedError, Wish
+from wattseal.drivers.device import Function, Operation, Scope, UnsupportedError, Value, Wish
 from wattseal.drivers.gateway.attempt import Attempt, Plan, exchange_of, sent_state
 from wattseal.drivers.gateway.rows import StepState
 from wattseal.drivers.gateway.station import FAULTS, Station
@@ -30,13 +30,15 @@ class TooLateError(WattsealError):
 class Aim:
     """What an attempt is for. `timer_seconds` is asked as late as possible; 0 seconds are too late for a timer.
 
-    `undone`: functions that an earlier command left in force. `before_writing` must be done before a frame leaves.
+    `value` is of `operation`, which is of `function` (of a release: which it ends). `undone`: operations of the same
+    function that an earlier command left in force. `before_writing` must be done before a frame leaves.
     """
 
     command: bytes
     phase: Phase
     operation: Operation
-    watts: int
+    value: Value
+    function: Function
     timer_seconds: Callable[[], int]
     undone: tuple[Operation, ...] = ()
     read_first: bool = False
@@ -55,32 +57,34 @@ class Hand:
         """Do it, as far as it goes."""
         begun = Attempt()
         try:
-            begun = replace(begun, before=await self._station.read(Scope.CONTROL))
+            begun = replace(begun, before=await self._station.read(Scope.CONTROL, frozenset({aim.function})))
             if aim.before_writing is not None:
                 await aim.before_writing
             plan = await self._plan(aim)
             begun = replace(begun, plan=plan)
+            if plan.main.leaves_setting:
+                return replace(begun, after=begun.before)
             if aim.read_first and self._shown(begun, begun) == "applied":
                 return replace(begun, after=begun.before, shown="applied", written_at_ms=self._clock.now().unix_ms)
             number = await self._store.plan(aim.command, aim.phase, plan.steps, timer_seconds=plan.main.timer_seconds)
         except (*FAULTS, UnsupportedError, TooLateError, StorageError) as failure:
             return replace(begun, failure=failure)
         written = await self._write(replace(begun, number=number))
-        return await self._read_back(written) if written.touched else written
+        return await self._read_back(written, aim.function) if written.touched else written
 
     async def _plan(self, aim: Aim) -> Plan:
         capabilities = await self._station.ready()
         device = self._station.device
         seconds = aim.timer_seconds()
         if aim.operation is Operation.RELEASE:
-            return Plan(device.steps_for(capabilities, Wish(Operation.RELEASE, 0, 0)))
+            return Plan(device.steps_for(capabilities, Wish(Operation.RELEASE, 0, 0, function=aim.function)))
         if seconds <= 0:
             raise _too_late()
-        main = device.steps_for(capabilities, Wish(aim.operation, aim.watts, seconds))
+        main = device.steps_for(capabilities, Wish(aim.operation, aim.value, seconds))
         if (main.timer_seconds or 0) > seconds:
             raise _too_late()
-        releases = (Wish(Operation.RELEASE, 0, 0, of=operation) for operation in aim.undone)
-        return Plan(main, tuple(device.steps_for(capabilities, wish) for wish in releases))
+        releases = (Wish(Operation.RELEASE, 0, 0, operation, aim.function) for operation in aim.undone)
+        return Plan.of(main, [device.steps_for(capabilities, wish) for wish in releases])
 
     async def _write(self, begun: Attempt) -> Attempt:
         steps = () if begun.plan is None else begun.plan.steps
@@ -105,9 +109,9 @@ class Hand:
             written_at_ms=self._clock.now().unix_ms,
         )
 
-    async def _read_back(self, written: Attempt) -> Attempt:
+    async def _read_back(self, written: Attempt, function: Function) -> Attempt:
         try:
-            after = await self._station.read(Scope.CONTROL)
+            after = await self._station.read(Scope.CONTROL, frozenset({function}))
         except FAULTS as fault:
             return replace(written, read_back_fault=fault.reason)
         seen = replace(written, after=after)

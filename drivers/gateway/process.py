@@ -26,7 +26,7 @@ from wattseal.certs.errors import WorldError
 from wattseal.certs.statement import Statement
 from wattseal.certs.statement_stream import StatementStream, StreamError, StreamLostError
 from wattseal.certs.storage import StorageError
-from wattseal.drivers.commands import Command, Order
+from wattseal.drivers.commands import Command, Order, Seat
 from wattseal.drivers.gate.leases import LeaseTable
 from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.gateway.attester import Attester
@@ -161,14 +161,15 @@ class Gateway:
         """Hand what an earlier run kept of each device, and the commands it left open, to their workers."""
         for past in self._estate.found.past:
             if past.device in self.workers:
-                self.workers[past.device].executor.recall(past, at)
-        by_device: dict[str, list[tuple[CommandRow, Live]]] = {}
+                self.workers[past.device].executor_of(past.function).recall(past, at)
+        by_seat: dict[Seat, list[tuple[CommandRow, Live]]] = {}
         for row in self._estate.found.commands:
-            by_device.setdefault(row.device, []).append((row, _live_of(row)))
-        for device, found in by_device.items():
-            worker = self.workers.get(device)
+            live = _live_of(row)
+            by_seat.setdefault(live.order.seat, []).append((row, live))
+        for seat, found in by_seat.items():
+            worker = self.workers.get(seat.device)
             if worker is None:
-                _log.error("restored_device_unknown", device=device)
+                _log.error("restored_device_unknown", device=seat.device)
                 continue
             armed = max((row.timer_seconds or 0 for row, _ in found), default=0) or RESTART_GRACE_SECONDS
             worker.restore([live for _, live in found], min(armed, _left_of(found[-1][1].order, at)))

@@ -18,7 +18,7 @@ from wattseal.certs.clock import ClockQuality, Instant, TrustedClock
 from wattseal.certs.errors import PeerError
 from wattseal.certs.statement import Kind, Statement
 from wattseal.certs.storage import StorageError
-from wattseal.drivers.commands import Hello
+from wattseal.drivers.commands import Function, Hello
 from wattseal.drivers.gate.acceptance import Accepted, Gate, Hailed, Refused, Renewed
 from wattseal.drivers.gate.leases import LeaseTable
 from wattseal.drivers.gateway.executor import Work
@@ -29,7 +29,7 @@ from wattseal.drivers.gateway.rows import CommandRow
 from wattseal.drivers.gateway.store import GatewayStore
 from wattseal.drivers.gateway.testifying import Said
 from wattseal.drivers.gateway.worker import Worker, local_facts
-from wattseal.drivers.testimony import Phase, Receipt, Result
+from wattseal.drivers.testimony import FunctionValues, Phase, Receipt, Result
 
 _CHAIN_LOST: Final = (
     "The core holds statements of this gateway that its database never saw. Nothing is ordered: put the right "
@@ -105,7 +105,7 @@ class Reception:
         hold = None
         if order.hold_seconds and at.quality is not ClockQuality.UNTRUSTED:
             hold = order.not_before + order.hold_seconds - at.unix_ms / 1000
-        self._leases.accept(order.device, digest, at.monotonic, accepted.command.lease_seconds, hold)
+        self._leases.accept(order.seat, digest, at.monotonic, accepted.command.lease_seconds, hold)
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         live = Live(digest, order, accepted.watts, accepted.rule)
         self._workers[order.device].enqueue(Work(live, durable))
@@ -154,12 +154,14 @@ class Reception:
                 await self._store.consume(mark)
             await self.state_refusals(at)
             return
-        asked = refused.order.watts
+        order = refused.order
+        power = order.function is Function.POWER
         receipt = Receipt(
-            refused.order.device, Phase.COMMAND, Result.REFUSED, refused.reason,
-            None, asked, None, None, None, None, 0, str(at.quality),
+            order.device, Phase.COMMAND, Result.REFUSED, refused.reason,
+            None, order.watts if power else None, None, None, None, None, 0, str(at.quality),
+            of=None if power else FunctionValues(order.function, order.value, None, None),
         )  # fmt: skip
-        words = Said(Kind.RECEIPT, refused.order.device, receipt.encode(), (said.digest,), at)
+        words = Said(Kind.RECEIPT, order.device, receipt.encode(), (said.digest,), at)
         self.announce(await self._store.say((words,), mark=mark))
 
     def _stands(self, command: bytes) -> bool:

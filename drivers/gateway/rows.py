@@ -8,7 +8,8 @@
     outbox     the gateway's statements that the core does not hold yet
     frames     raw frames by digest, the first to be given up
     counter    the last booked value of each energy counter
-    past       what the envelope must know of each device's last hour, and heartbeats that no receipt has counted yet
+    past       by function: what the envelope must know of the last hour (of power; of the others nothing), and
+               heartbeats that no receipt has counted yet
     behind     set for good once a core held more of our statements than we ever made here: this is not the chain
 
 A step's state is informed, not decided, by what follows its sending: after a crash a planned step may have been sent.
@@ -24,7 +25,7 @@ from typing import Final
 
 from wattseal.certs.statement import Statement
 from wattseal.certs.storage import Part
-from wattseal.drivers.device import WriteStep
+from wattseal.drivers.device import Function, WriteStep
 from wattseal.drivers.gate.memory import Mark
 from wattseal.drivers.gateway.testifying import CHAIN_START, Frames, Said, Scribe
 from wattseal.drivers.testimony import Phase
@@ -54,6 +55,12 @@ PART: Final = Part(
              device TEXT PRIMARY KEY, raw BLOB NOT NULL, command BLOB, heartbeats INTEGER NOT NULL)
              STRICT, WITHOUT ROWID""",
         "CREATE TABLE behind (id INTEGER PRIMARY KEY CHECK (id = 1), held INTEGER NOT NULL) STRICT",
+        """CREATE TABLE past_of_function (
+             device TEXT NOT NULL, function TEXT NOT NULL, raw BLOB NOT NULL, command BLOB, heartbeats INTEGER NOT NULL,
+             PRIMARY KEY (device, function)) STRICT, WITHOUT ROWID""",
+        "INSERT INTO past_of_function SELECT device, 'power', raw, command, heartbeats FROM past",
+        "DROP TABLE past",
+        "ALTER TABLE past_of_function RENAME TO past",
     ),
 )
 
@@ -103,9 +110,12 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class PastRow:
-    """What is kept of a device's past (`History.encode`), and the live command's heartbeats since its last receipt."""
+    """What is kept of a function's past (`History.encode` for power, else nothing), and its live command's heartbeats
+    since its last receipt.
+    """
 
     device: str
+    function: Function
     raw: bytes
     command: bytes | None
     heartbeats: int
@@ -269,16 +279,20 @@ def read_counters(connection: sqlite3.Connection) -> tuple[tuple[str, str, int],
 
 
 def put_past(connection: sqlite3.Connection, row: PastRow) -> None:
-    """Replace what is kept of the device's past."""
+    """Replace what is kept of the function's past."""
     connection.execute(
-        "INSERT OR REPLACE INTO past VALUES (?, ?, ?, ?)", (row.device, row.raw, row.command, row.heartbeats)
+        "INSERT OR REPLACE INTO past VALUES (?, ?, ?, ?, ?)",
+        (row.device, str(row.function), row.raw, row.command, row.heartbeats),
     )
 
 
 def read_past(connection: sqlite3.Connection) -> tuple[PastRow, ...]:
-    """What is kept of each device's past."""
-    found = connection.execute("SELECT device, raw, command, heartbeats FROM past").fetchall()
-    return tuple(PastRow(row[0], bytes(row[1]), None if row[2] is None else bytes(row[2]), row[3]) for row in found)
+    """What is kept of each function's past."""
+    found = connection.execute("SELECT device, function, raw, command, heartbeats FROM past").fetchall()
+    return tuple(
+        PastRow(row[0], Function(row[1]), bytes(row[2]), None if row[3] is None else bytes(row[3]), row[4])
+        for row in found
+    )
 
 
 def put_behind(connection: sqlite3.Connection, held: int) -> None:

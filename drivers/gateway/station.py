@@ -7,7 +7,7 @@ pinned one gets no orders and gives no readings. Knows nothing of commands, seal
 from collections.abc import Callable
 
 from wattseal.certs.errors import PeerError
-from wattseal.drivers.device import Capabilities, Device, DeviceState, Identity, LayoutError, Scope, WriteStep
+from wattseal.drivers.device import Capabilities, Device, DeviceState, Function, Identity, LayoutError, Scope, WriteStep
 from wattseal.drivers.manifest_sections import InventoryRow
 from wattseal.drivers.modbus.exchange import DeviceExceptionError, Effect, Exchange, LinkDownError, LinkError
 
@@ -52,11 +52,11 @@ class Station:
         self._learnt_on = self._connection()
         return self._capabilities
 
-    async def read(self, scope: Scope) -> DeviceState:
-        """One picture of the pinned device. Raises one of `FAULTS`."""
+    async def read(self, scope: Scope, functions: frozenset[Function] | None = None) -> DeviceState:
+        """One picture of the pinned device, with the controls of `functions` (None: all). Raises one of `FAULTS`."""
         capabilities = await self.ready()
         try:
-            state = await self.device.read_state(capabilities, scope)
+            state = await self.device.read_state(capabilities, scope, functions)
         except FAULTS as fault:
             self._note(fault)
             raise

@@ -198,14 +198,14 @@ class GatewayStore:
         frames: Frames,
         device: str,
         counters: Sequence[tuple[str, int]],
-        past: PastRow | None = None,
+        past: Sequence[PastRow] = (),
     ) -> Statement | None:
         """A reading, if there is room for it; None where it was given up. `past`: the device's, where it changed."""
 
         def work(connection: sqlite3.Connection) -> Statement:
             rows.put_counters(connection, device, counters)
-            if past is not None:
-                rows.put_past(connection, past)
+            for row in past:
+                rows.put_past(connection, row)
             if self._pressure is Pressure.NONE:
                 rows.put_frames(connection, frames)
             return self._one(connection, said)

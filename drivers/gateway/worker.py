@@ -1,8 +1,9 @@
 """One worker per device: what is due on it, one thing after another. A hung device holds up nobody else.
 
-Order of what is due: a new command, then whether the envelope still permits the live one (so what a sample or an effect
-has shown is acted upon before anything else), then what the lease demands (revert, heartbeat), then the effect, then
-the sample.
+A device is one link, so its functions take turns; each has an executor of its own, made when it is first used. Order of
+what is due: a new command (of those that wait, one to energize or to cease first), then whether the envelope still
+permits the live ones (so what a sample or an effect has shown is acted upon before anything else), then what the leases
+demand (reverts, then heartbeats), then an effect, then the sample.
 `turn` does one of them and returns; `run` is the only loop, and sleeps until `wake_at` or until it is called.
 """
 
@@ -17,6 +18,7 @@ import structlog
 from wattseal.certs.clock import Instant
 from wattseal.certs.errors import WattsealError
 from wattseal.certs.statement import Kind
+from wattseal.drivers.commands import Function, Seat
 from wattseal.drivers.device import Scope
 from wattseal.drivers.gate.leases import Heartbeat, Revert, Standing
 from wattseal.drivers.gate.outcomes import LocalFacts
@@ -41,16 +43,27 @@ class Worker:
         self._station = station
         self._attester = attester
         self._history = History()
-        self.executor = Executor(bench, station, self._history)
+        self._executors: dict[Function, Executor] = {}
         self.device = station.row.device
         self._queue: list[Work] = []
         self._doing: tuple[Work, ...] = ()
-        self._restored: tuple[tuple[Live, ...], float] | None = None
+        self._restored: list[tuple[tuple[Live, ...], float]] = []
         self._called = asyncio.Event()
         self.looked = asyncio.Event()
         self._sample_at = 0.0
         self._told_at = -math.inf
         self._not_before = 0.0
+
+    @property
+    def executor(self) -> Executor:
+        """That of the power function, which every device has."""
+        return self.executor_of(Function.POWER)
+
+    def executor_of(self, function: Function) -> Executor:
+        """That of `function`."""
+        if function not in self._executors:
+            self._executors[function] = Executor(self._bench, self._station, self._history, function)
+        return self._executors[function]
 
     def enqueue(self, work: Work) -> None:
         """A newly accepted command; it overtakes those that wait."""
@@ -58,8 +71,8 @@ class Worker:
         self.call()
 
     def restore(self, lives: Sequence[Live], grace_seconds: float) -> None:
-        """Commands that an earlier run left open, in the order they were accepted; the first thing to be done."""
-        self._restored = (tuple(lives), grace_seconds)
+        """Commands of one function that an earlier run left open, in the order they were accepted; to be done first."""
+        self._restored.append((tuple(lives), grace_seconds))
 
     def call(self) -> None:
         """Something changed: look again what is due."""
@@ -67,23 +80,26 @@ class Worker:
 
     def facts(self, now: float) -> LocalFacts:
         """What the gate must know of the device; what waits, is found open or is being written counts already."""
-        restored = () if self._restored is None else self._restored[0]
+        restored = (live for lives, _ in self._restored for live in lives)
         lives = (*restored, *(work.live for work in (*self._doing, *self._queue)))
         return self._history.facts(
             now,
             available=self._station.fault is None,
             storage_low=self._bench.store.storage_low,
-            pending=tuple((live.order.operation, live.watts) for live in lives),
+            pending=tuple(
+                (live.order.operation, live.watts) for live in lives if live.order.function is Function.POWER
+            ),
         )
 
     def wake_at(self) -> float:
         """The monotonic time at which `turn` next has something to do."""
         now = self._bench.clock.now().monotonic
-        if self._queue or self._restored is not None:
+        if self._queue or self._restored:
             return self._not_before
-        live = self.executor.live
-        times = [self._next_look(), self._bench.leases.wake_at(self.device, now)]
-        times.append(None if live is None else live.effect_at)
+        times: list[float | None] = [self._next_look()]
+        for function, executor in self._executors.items():
+            times.append(self._bench.leases.wake_at(Seat(self.device, function), now))
+            times.append(None if executor.live is None else executor.live.effect_at)
         return max(self._not_before, min(at for at in times if at is not None))
 
     async def turn(self) -> bool:
@@ -112,34 +128,52 @@ class Worker:
                     await self._called.wait()
 
     async def _one(self, at: Instant) -> bool:
-        if self._restored is not None:
-            (*older, live), grace = self._restored
-            self._restored = None
-            await self.executor.restart(live, older, grace)
+        if self._restored:
+            (*older, live), grace = self._restored.pop(0)
+            await self.executor_of(live.order.function).restart(live, older, grace)
             return True
         if self._queue:
-            *older_work, newest = self._queue
-            self._queue, self._doing = [], (newest,)
-            try:
-                await self.executor.carry_out(newest, older_work)
-            finally:
-                self._doing = ()
+            await self._next_command()
             return True
-        self.executor.end_outgrown()
-        match self._bench.leases.due(self.device, at.monotonic):
-            case Revert() as due:
-                await self.executor.revert(due)
-                return True
-            case Heartbeat() as beat:
-                await self.executor.beat(beat)
-                return True
-        live_now = self.executor.live
-        if live_now is not None and live_now.effect_at is not None and at.monotonic >= live_now.effect_at:
-            await self.executor.measure_effect()
+        for executor in self._executors.values():
+            executor.end_outgrown()
+        if await self._demanded(at.monotonic) or await self._effect(at.monotonic):
             return True
         if at.monotonic >= self._next_look():
             await self._sample(at)
             return True
+        return False
+
+    async def _next_command(self) -> None:
+        """The newest that waits of one function; those before it, of the same function, were overtaken."""
+        waiting = (work.live.order.function for work in self._queue)
+        function = min(waiting, key=lambda one: one is not Function.ENERGIZE)  # of equals, the first that came
+        *older, newest = [work for work in self._queue if work.live.order.function is function]
+        self._queue = [work for work in self._queue if work.live.order.function is not function]
+        self._doing = (newest,)
+        try:
+            await self.executor_of(function).carry_out(newest, older)
+        finally:
+            self._doing = ()
+
+    async def _demanded(self, now: float) -> bool:
+        """What a lease demands: a revert of any function goes before a heartbeat of another."""
+        due = [(self._bench.leases.due(Seat(self.device, one), now), one) for one in self._executors]
+        for action, function in sorted(due, key=lambda item: not isinstance(item[0], Revert)):
+            match action:
+                case Revert():
+                    await self.executor_of(function).revert(action)
+                    return True
+                case Heartbeat():
+                    await self.executor_of(function).beat(action)
+                    return True
+        return False
+
+    async def _effect(self, now: float) -> bool:
+        for executor in self._executors.values():
+            if executor.live is not None and executor.live.effect_at is not None and now >= executor.live.effect_at:
+                await executor.measure_effect()
+                return True
         return False
 
     def _next_look(self) -> float:
@@ -149,12 +183,11 @@ class Worker:
 
     async def _sample(self, at: Instant) -> None:
         self._sample_at = at.monotonic + self._station.row.sampling_seconds
-        lease = self._bench.leases.lease(self.device)
-        fed = lease is not None and lease.standing is Standing.FED
+        fed = [function for function in self._executors if self._is_fed(function)]
         state = None
         attestation: Attestation | None
         try:
-            state = await self._station.read(Scope.FULL if fed else Scope.METERING)
+            state = await self._station.read(Scope.FULL if fed else Scope.METERING, frozenset(fed))
         except FAULTS as fault:
             _log.warning("sample_failed", device=self.device, reason=fault.reason)
             due = at.monotonic >= self._told_at + self._station.row.sampling_seconds
@@ -166,16 +199,22 @@ class Worker:
         if attestation is not None:
             self._told_at = at.monotonic
             await self._tell(attestation)
-        if state is not None and fed:
-            await self.executor.check(state)
+        for function in fed:
+            if state is not None:
+                await self.executor_of(function).check(state)
+
+    def _is_fed(self, function: Function) -> bool:
+        lease = self._bench.leases.lease(Seat(self.device, function))
+        return lease is not None and lease.standing is Standing.FED
 
     async def _tell(self, attestation: Attestation) -> None:
         at = self._bench.clock.now()
         said = Said(Kind.READING, self.device, attestation.reading.encode(), (), at)
-        past = self.executor.past(at)
+        past = [row for one in self._executors.values() if (row := one.past(at)) is not None]
         sealed = await self._bench.store.book(said, attestation.frames, self.device, attestation.counters, past)
         if sealed is not None:
-            self.executor.note_kept()
+            for one in self._executors.values():
+                one.note_kept()
             self._bench.announce((sealed,))
 
 

@@ -1,12 +1,12 @@
 """Between watts and what a device's setpoint register counts in, both ways, in integers, rounded to the safe side."""
 
 from wattseal.drivers.device import Capabilities, Quality, Quantity, UnsupportedError
-from wattseal.drivers.profiles.declaration import AmpsPerPhase, Conversion, PercentOf, Watts
+from wattseal.drivers.profiles.declaration import AmpsPerPhase, PercentOf, PowerConversion, Watts
 
 _DECIAMPS = 10
 
 
-def setpoint_for(conversion: Conversion, watts: int, exponent: int, capabilities: Capabilities) -> tuple[int, int]:
+def setpoint_for(conversion: PowerConversion, watts: int, exponent: int, capabilities: Capabilities) -> tuple[int, int]:
     """(mantissa at `exponent`, watts really asked for). Rounds toward zero; `rating_unknown` if a base is missing."""
     match conversion:
         case Watts():
@@ -25,7 +25,7 @@ def setpoint_for(conversion: Conversion, watts: int, exponent: int, capabilities
             return _toward_zero(deciamps, exponent + 1), deciamps * per_amp // _DECIAMPS
 
 
-def watts_of(conversion: Conversion, setpoint: Quantity, capabilities: Capabilities) -> Quantity:
+def watts_of(conversion: PowerConversion, setpoint: Quantity, capabilities: Capabilities) -> Quantity:
     """What a setpoint that was read back means in watts; NOT_IMPLEMENTED where a base is missing."""
     mantissa = setpoint.mantissa
     if mantissa is None or isinstance(conversion, Watts):

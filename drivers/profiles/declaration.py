@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from wattseal.drivers.device import OperatingState, Operation, Scope
+from wattseal.drivers.device import Function, OperatingState, Operation, Scope
 
 
 class Storage(StrEnum):
@@ -42,11 +42,12 @@ class WordOrder(StrEnum):
 
 
 class FedBy(StrEnum):
-    """What restarts the device's own fail-safe timer."""
+    """What restarts the device's own fail-safe timer. `NOBODY`: it has none, so it stays where it was put."""
 
     FUNCTION_WRITE = "function_write"
     ONE_REGISTER = "one_register"
     ANY_TRAFFIC = "any_traffic"
+    NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +118,27 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ModelWindow:
-    """One read of a SunSpec model from its ID register on; the header in it proves the layout of the same answer."""
+    """One read of a SunSpec model from its ID register on; the header in it proves the layout of the same answer.
+
+    `of`: the functions whose controls are in it; none: it is read in any case.
+    """
 
     model: int
     registers: int
     scopes: tuple[Scope, ...]
     required: bool = True
+    of: tuple[Function, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterWindow:
-    """One read of fixed registers. `unit` None: the device's own."""
+    """One read of fixed registers. `unit` None: the device's own. `of`: as in `ModelWindow`."""
 
     address: int
     registers: int
     scopes: tuple[Scope, ...]
     unit: int | None = None
+    of: tuple[Function, ...] = ()
 
 
 Window: TypeAlias = ModelWindow | RegisterWindow
@@ -186,13 +192,60 @@ class AmpsPerPhase:
     most_deciamps: int
 
 
-Conversion: TypeAlias = Watts | PercentOf | AmpsPerPhase
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One number of an order's value and the point that holds it: in the point's unit it counts 10 to `exponent`.
+
+    Rounded toward zero to the step of the point, or away from it if `up`.
+    """
+
+    point: str
+    exponent: int
+    up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The value is one number. `zero`: whether 0 means on the device what it means in the order."""
+
+    term: Term
+    zero: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PowerFactor:
+    """A signed displacement factor: its magnitude, rounded toward unity, and 0 over-excited or 1 under-excited."""
+
+    factor: str
+    excitation: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartOf:
+    """A signed part of a reference: a percentage, rounded toward zero, and the number of the reference in `modes`."""
+
+    part: str
+    mode: str
+    modes: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The value is a list of numbers; one that is null leaves its point alone."""
+
+    terms: tuple[Term, ...]
+
+
+PowerConversion: TypeAlias = Watts | PercentOf | AmpsPerPhase
+ValueConversion: TypeAlias = Number | PowerFactor | PartOf | Numbers
+Conversion: TypeAlias = PowerConversion | ValueConversion
 
 
 class Fill(StrEnum):
     """What a write puts in a point."""
 
-    SETPOINT = "setpoint"  # the converted wish
+    SETPOINT = "setpoint"  # the converted power
+    VALUE = "value"  # what the conversion has for this point; a point that it leaves alone ends the frame
     TIMER = "timer"  # the fail-safe time in seconds
     FIXED = "fixed"  # `value`
     RATING = "rating"  # the rating of that name, or `value` while it is not known
@@ -231,6 +284,8 @@ class Command:
     """How one operation is carried out: frames in order (the enable last), what renews it, what undoes it.
 
     The same points tell what the device holds now: it is in force when all points of `in_force` have their values.
+    `setpoint` is the point without which the device cannot do it. No `release`: a setting of the device, which has no
+    way back. `timer_remaining` empty: nothing counts. `fail_safe` None: the profile's.
     """
 
     operation: Operation
@@ -242,12 +297,14 @@ class Command:
     in_force: tuple[tuple[str, int], ...]
     timer_remaining: str
     tolerance: Tolerance
+    fail_safe: "FailSafe | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class FailSafe:
     """The device's own timer. `timer` empty: its length is not ours to set. `renew_seconds`: at most this between
-    two heartbeats, besides half of the time armed. `fallback` tells a person what the device does at expiry.
+    two heartbeats, besides half of the time armed. `fallback` tells a person what the device does at expiry; of one
+    that is fed by nobody, what it does when the gateway is gone.
     """
 
     timer: str
@@ -298,3 +355,7 @@ class Profile:
     def command(self, operation: Operation) -> Command | None:
         """The command for an operation, or None."""
         return next((command for command in self.commands if command.operation is operation), None)
+
+    def fail_safe_of(self, command: Command) -> FailSafe:
+        """What ends a command where nobody renews it."""
+        return self.fail_safe if command.fail_safe is None else command.fail_safe

@@ -7,6 +7,7 @@ The chain of SunSpec models is found once and kept; each later read proves it by
 from wattseal.drivers.device import (
     Capabilities,
     DeviceState,
+    Function,
     Identity,
     Layout,
     LayoutError,
@@ -48,9 +49,15 @@ class ProfiledDevice:
         picture = await self._read_found(self._profile.rating_windows)
         return reading.capabilities_in(self._profile, await self._found(), picture)
 
-    async def read_state(self, capabilities: Capabilities, scope: Scope = Scope.FULL) -> DeviceState:
-        """One picture of the device, from the windows of that scope."""
-        windows = tuple(window for window in self._profile.windows if scope in window.scopes)
+    async def read_state(
+        self, capabilities: Capabilities, scope: Scope = Scope.FULL, functions: frozenset[Function] | None = None
+    ) -> DeviceState:
+        """One picture of the device, from the windows of that scope that some of `functions` needs."""
+        windows = tuple(
+            window
+            for window in self._profile.windows
+            if scope in window.scopes and (functions is None or not window.of or functions.intersection(window.of))
+        )
         try:
             picture = await read_windows(self._link, self._profile, capabilities.layout, windows)
         except LayoutError:

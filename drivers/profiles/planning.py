@@ -12,9 +12,11 @@ from wattseal.drivers.device import (
     Operation,
     PlannedWrites,
     UnsupportedError,
+    Value,
     Wish,
     WriteStep,
 )
+from wattseal.drivers.operations import POWER_OPERATIONS, operations_of_function
 from wattseal.drivers.profiles.conversion import setpoint_for
 from wattseal.drivers.profiles.declaration import (
     Command,
@@ -23,11 +25,13 @@ from wattseal.drivers.profiles.declaration import (
     Frame,
     ModelPoint,
     Point,
+    PowerConversion,
     Profile,
     Write,
 )
 from wattseal.drivers.profiles.picture import place_of
 from wattseal.drivers.profiles.registers import words_for
+from wattseal.drivers.profiles.values import Mantissas, mantissas_for
 from wattseal.drivers.sunspec.models import Decoder, ModelError, decoder_of
 from wattseal.drivers.sunspec.points import Scaled
 
@@ -40,28 +44,48 @@ def steps_for(profile: Profile, capabilities: Capabilities, wish: Wish) -> Plann
         return _release(profile, capabilities, wish)
     command = _command(profile, wish.operation)
     _check(wish)
-    setpoint = profile.point(command.setpoint)
-    exponent = _exponent(setpoint, capabilities.layout)
-    mantissa, clamped = setpoint_for(command.conversion, _clamped(wish, capabilities), exponent, capabilities)
-    timer = _armed(profile.fail_safe, capabilities, wish.timer_seconds)
-    filler = _Filler(profile, capabilities, mantissa * setpoint.sign, timer)
+    mantissas, clamped, value = _converted(profile, command, capabilities, wish)
+    fail_safe = profile.fail_safe_of(command)
+    timer = _armed(fail_safe, capabilities, wish.timer_seconds)
+    filler = _Filler(profile, capabilities, mantissas, timer)
     return PlannedWrites(
         wish=wish,
         steps=filler.steps(command.frames),
         clamped_watts=clamped,
-        timer_seconds=timer if profile.fail_safe.timer else None,
+        timer_seconds=timer if fail_safe.timer else None,
         heartbeat=filler.steps(command.heartbeat),
-        heartbeat_seconds=_renewal(profile.fail_safe, timer) if command.heartbeat else None,
+        heartbeat_seconds=_renewal(fail_safe, timer) if command.heartbeat else None,
         expectations=filler.expectations(command.frames),
         settle_seconds=command.tolerance.settle_seconds,
         tolerance_watts=command.tolerance.watts + command.tolerance.permille * abs(clamped) // 1000,
+        value=value,
     )
 
 
+def _converted(
+    profile: Profile, command: Command, capabilities: Capabilities, wish: Wish
+) -> tuple[Mantissas, int, Value]:
+    """What the points are to hold; the watts, and the value of another function, that this comes to."""
+    if isinstance(command.conversion, PowerConversion):
+        setpoint = profile.point(command.setpoint)
+        exponent = _exponent(setpoint, capabilities.layout)
+        mantissa, clamped = setpoint_for(command.conversion, _clamped(wish, capabilities), exponent, capabilities)
+        return {command.setpoint: mantissa * setpoint.sign}, clamped, None
+    if wish.operation not in capabilities.operations:
+        raise UnsupportedError("operation_not_supported", f"This device cannot carry out {wish.operation}.")
+    found, value = mantissas_for(
+        command.conversion, wish.value, lambda name: _exponent(profile.point(name), capabilities.layout)
+    )
+    return {name: mantissa * profile.point(name).sign for name, mantissa in found.items()}, 0, value
+
+
 def _release(profile: Profile, capabilities: Capabilities, wish: Wish) -> PlannedWrites:
-    commands = profile.commands if wish.of is None else (_command(profile, wish.of),)
-    frames = tuple(frame for command in commands for frame in command.release)
-    filler = _Filler(profile, capabilities, 0, 0)
+    of = operations_of_function(wish.function) if wish.of is None else {wish.of}
+    commands = tuple(command for command in profile.commands if command.operation in of)
+    if not commands:
+        raise UnsupportedError("operation_not_supported", f"{profile.title} has no {wish.function} to release.")
+    frames = tuple(dict.fromkeys(frame for command in commands for frame in command.release))
+    filler = _Filler(profile, capabilities, {}, 0)
     return PlannedWrites(
         wish=wish,
         steps=filler.steps(frames),
@@ -85,7 +109,7 @@ def _command(profile: Profile, operation: Operation) -> Command:
 def _check(wish: Wish) -> None:
     if wish.timer_seconds <= 0:
         raise UnsupportedError("wish_malformed", "Nothing is set without a time after which the device falls back.")
-    if wish.operation is not Operation.SET_POWER and wish.watts < 0:
+    if wish.operation in POWER_OPERATIONS and wish.operation is not Operation.SET_POWER and wish.watts < 0:
         raise UnsupportedError("wish_malformed", "A limit is not negative; the operation names its direction.")
 
 
@@ -124,13 +148,13 @@ def _exponent(point: Point, layout: Layout) -> int:
 class _Filler:
     """Fills a command's frames for one wish: which words go where, and what must read back."""
 
-    def __init__(self, profile: Profile, capabilities: Capabilities, setpoint: int, timer: int) -> None:
+    def __init__(self, profile: Profile, capabilities: Capabilities, mantissas: Mantissas, timer: int) -> None:
         self._points = {point.name: point for point in profile.points}
         self._scales = dict(capabilities.layout.scales)
         self._kept = dict(capabilities.layout.kept)
         self._capabilities = capabilities
         self._placed: dict[int, tuple[int, Decoder]] = {}
-        self._setpoint = setpoint
+        self._mantissas = mantissas
         self._timer = timer
 
     def steps(self, frames: tuple[Frame, ...]) -> tuple[WriteStep, ...]:
@@ -145,7 +169,7 @@ class _Filler:
         """What each written point must read afterwards; a point written twice, what it was given last."""
         expected: dict[str, Expectation] = {}
         for write in (write for frame in frames for write in frame.writes):
-            if write.fill is not Fill.KEEP:
+            if write.fill is not Fill.KEEP and not self._leaves(write):
                 point = self._points[write.point]
                 exponent = 0 if write.fill is Fill.TIMER else self._known_exponent(point)
                 expected[write.point] = Expectation(write.point, self._mantissa(write) * point.sign, exponent)
@@ -159,6 +183,9 @@ class _Filler:
             if write.fill is Fill.KEEP:
                 bridge += self._kept.get(write.point, ())
                 continue
+            if self._leaves(write):
+                bridge = ()
+                continue
             words = self._words(write)
             if runs and runs[-1][0] == unit and runs[-1][1] + len(runs[-1][2]) + len(bridge) == address:
                 runs[-1] = (unit, runs[-1][1], runs[-1][2] + bridge + words)
@@ -166,6 +193,10 @@ class _Filler:
                 runs.append((unit, address, words))
             bridge = ()
         return runs
+
+    def _leaves(self, write: Write) -> bool:
+        """Whether the wish says nothing of this point: then it is not written, and not even bridged."""
+        return write.fill is Fill.VALUE and write.point not in self._mantissas
 
     def _words(self, write: Write) -> tuple[int, ...]:
         place, mantissa = self._points[write.point].place, self._mantissa(write)
@@ -178,8 +209,8 @@ class _Filler:
 
     def _mantissa(self, write: Write) -> int:
         match write.fill:
-            case Fill.SETPOINT:
-                return self._setpoint
+            case Fill.SETPOINT | Fill.VALUE:
+                return self._mantissas[write.point]
             case Fill.TIMER:
                 return self._timer
             case Fill.RATING:

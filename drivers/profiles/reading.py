@@ -15,10 +15,21 @@ from wattseal.drivers.device import (
     OperatingState,
     Operation,
     Quality,
+    Quantity,
 )
 from wattseal.drivers.profiles.conversion import most_watts, watts_of
-from wattseal.drivers.profiles.declaration import AmpsPerPhase, Command, Fill, PercentOf, Profile, Rating
+from wattseal.drivers.profiles.declaration import (
+    AmpsPerPhase,
+    Command,
+    FedBy,
+    Fill,
+    PercentOf,
+    PowerConversion,
+    Profile,
+    Rating,
+)
 from wattseal.drivers.profiles.picture import Picture
+from wattseal.drivers.profiles.values import value_in
 
 _ASLEEP = frozenset({OperatingState.OFF, OperatingState.SLEEPING, OperatingState.UNKNOWN})
 
@@ -60,7 +71,7 @@ def capabilities_in(profile: Profile, layout: Layout, picture: Picture) -> Capab
     for command in profile.commands:
         if isinstance(command.conversion, AmpsPerPhase) and command.operation is Operation.LIMIT_ABSORB:
             found = replace(found, max_absorb_watts=most_watts(command.conversion, found))
-    able = tuple(command.operation for command in profile.commands if _able(command, found))
+    able = tuple(command.operation for command in profile.commands if _able(command, found, picture))
     return replace(found, operations=(*able, Operation.RELEASE))
 
 
@@ -112,10 +123,12 @@ def _least(ratings: tuple[tuple[str, int], ...], names: tuple[str, ...]) -> int 
     return min((value for name, value in ratings if name in names), default=None)
 
 
-def _able(command: Command, capabilities: Capabilities) -> bool:
+def _able(command: Command, capabilities: Capabilities, picture: Picture) -> bool:
     """Whether the device gives what the command's conversion rests on."""
     if not any(name == command.setpoint for name, _ in capabilities.layout.scales):
         return False
+    if not isinstance(command.conversion, PowerConversion):
+        return picture.quantity(command.setpoint).mantissa is not None
     return not isinstance(command.conversion, PercentOf) or capabilities.rating(command.conversion.rating) is not None
 
 
@@ -123,15 +136,15 @@ def _control(profile: Profile, command: Command, capabilities: Capabilities, pic
     remaining = picture.quantity(command.timer_remaining)
     left = remaining.rounded() if remaining.quality is Quality.GOOD else None
     enabled = _in_force(command, picture)
-    if not profile.fail_safe.timer and enabled is not False:
+    fail_safe = profile.fail_safe_of(command)
+    if not fail_safe.timer and fail_safe.fed_by is not FedBy.NOBODY and enabled is not False:
         # A device with a validity time of its own obeys the setpoint exactly as long as that runs.
         enabled = None if left is None else left > 0
-    return ActiveControl(
-        operation=command.operation,
-        enabled=enabled,
-        watts=watts_of(command.conversion, picture.quantity(command.setpoint), capabilities),
-        timer_remaining_seconds=left,
-    )
+    if isinstance(command.conversion, PowerConversion):
+        watts = watts_of(command.conversion, picture.quantity(command.setpoint), capabilities)
+        return ActiveControl(command.operation, enabled, watts, left)
+    none = Quantity(None, 0, Quality.NOT_IMPLEMENTED)
+    return ActiveControl(command.operation, enabled, none, left, value_in(command.conversion, picture.quantity))
 
 
 def _in_force(command: Command, picture: Picture) -> bool | None:

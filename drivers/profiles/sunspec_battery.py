@@ -1,4 +1,5 @@
-"""A battery inverter with the IEEE 1547-2018 models: 701 metering, 702 ratings, 704 control with reversion timers, 713.
+"""A battery inverter with the IEEE 1547-2018 models: 701 metering, 702 ratings, 703 service, 704 control with reversion
+timers, 713.
 
 Positive watts discharge, in 701 and in 704.WSet alike, which is the sign used inside. Reversion as the models'
 maintainers explain it: a timer runs only while its function's Ena is 1, and restarts on any write of the function.
@@ -27,6 +28,12 @@ from wattseal.drivers.profiles.declaration import (
     Transport,
     Watts,
     Write,
+)
+from wattseal.drivers.profiles.sunspec_functions import (
+    FUNCTION_COMMANDS,
+    FUNCTION_POINTS,
+    SERVICE_FUNCTIONS,
+    SERVICE_MODEL,
 )
 
 _ALL: Final = (Scope.FULL, Scope.METERING, Scope.CONTROL)
@@ -90,6 +97,7 @@ _POINTS: Final = (
     _control("WSetEnaRvrt"),
     _control("WSetRvrtTms", "s"),
     Point("WSetRvrtRem", ModelPoint(704, "WSetRvrtRem"), "s"),
+    *FUNCTION_POINTS,
 )
 
 _DISABLED, _ENABLED, _IN_WATTS = 0, 1, 1
@@ -118,8 +126,8 @@ _TOLERANCE: Final = Tolerance(watts=50, permille=20, settle_seconds=10)
 
 SUNSPEC_BATTERY: Final = Profile(
     name="sunspec_battery",
-    revision=1,
-    title="SunSpec battery inverter (701, 702, 704, 713)",
+    revision=2,
+    title="SunSpec battery inverter (701, 702, 703, 704, 713)",
     transport=Transport(
         port=502,
         unit=1,
@@ -134,10 +142,12 @@ SUNSPEC_BATTERY: Final = Profile(
     rating_windows=(
         ModelWindow(702, 52, _ALL, required=False),
         ModelWindow(704, 67, _ALL),
+        ModelWindow(SERVICE_MODEL, 19, _ALL, required=False),
         ModelWindow(713, 9, _ALL, required=False),
     ),
     windows=(
         ModelWindow(704, 67, (Scope.FULL, Scope.CONTROL)),
+        ModelWindow(SERVICE_MODEL, 19, (Scope.FULL, Scope.CONTROL), required=False, of=SERVICE_FUNCTIONS),
         # Registers 0 to 122 of 155: everything up to and with the scale factors, in one answer.
         ModelWindow(701, 123, _ALL),
         ModelWindow(713, 9, (Scope.FULL, Scope.METERING), required=False),
@@ -192,6 +202,7 @@ SUNSPEC_BATTERY: Final = Profile(
             timer_remaining="WMaxLimPctRvrtRem",
             tolerance=_TOLERANCE,
         ),
+        *FUNCTION_COMMANDS,
     ),
     fail_safe=FailSafe(
         timer="704.*RvrtTms",
@@ -205,11 +216,14 @@ SUNSPEC_BATTERY: Final = Profile(
     capabilities=(
         Capability("set_power", self_test=True),
         Capability("limit_inject", self_test=True),
+        *(Capability(str(command.operation), self_test=True) for command in FUNCTION_COMMANDS),
         Capability("reversion_timer", self_test=True),
     ),
     sources=(
         Source(
-            "register maps of models 1, 701, 702, 704, 713", "sunspec/models (as shipped by pysunspec2)", "Apache-2.0"
+            "register maps of models 1, 701, 702, 703, 704, 713",
+            "sunspec/models (as shipped by pysunspec2)",
+            "Apache-2.0",
         ),
         Source("when reversion timers run and restart", "github.com/sunspec/models, thread 215", "facts only"),
         Source(

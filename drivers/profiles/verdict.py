@@ -21,6 +21,7 @@ from wattseal.drivers.device import (
     ReadBack,
     Verdict,
 )
+from wattseal.drivers.operations import operations_of_function
 
 _ROUNDING_WATTS: Final = 1  # a setpoint in percent or amperes, told in whole watts
 
@@ -89,7 +90,7 @@ def _reason(planned: PlannedWrites, after: DeviceState, read_backs: tuple[ReadBa
     armed, left = planned.timer_seconds, control.timer_remaining_seconds
     if armed is not None and left is not None and not 0 < left <= armed:
         return "timer_not_running"
-    shown = control.watts.rounded()
+    shown = control.watts.rounded()  # none for another function than power: its registers are all there is
     if shown is not None and abs(shown - planned.clamped_watts) > _ROUNDING_WATTS:
         return "read_back_differs"
     return "applied" if control.enabled else "not_in_force"
@@ -97,7 +98,9 @@ def _reason(planned: PlannedWrites, after: DeviceState, read_backs: tuple[ReadBa
 
 def _release_reason(planned: PlannedWrites, after: DeviceState, read_backs: tuple[ReadBack, ...]) -> str:
     """Released means no longer in force, or holding just what the device falls back to by itself."""
-    controls = [c for c in after.controls if planned.wish.of in (None, c.operation)]
+    wish = planned.wish
+    of = operations_of_function(wish.function) if wish.of is None else {wish.of}
+    controls = [control for control in after.controls if control.operation in of]
     if all(control.enabled is False for control in controls) or all(read.equal for read in read_backs):
         return "applied"
     if any(read.read_back.mantissa is None for read in read_backs):
@@ -116,6 +119,8 @@ def _effective(planned: PlannedWrites, after: DeviceState) -> bool | None:
             return measured <= planned.clamped_watts + planned.tolerance_watts
         case Operation.LIMIT_ABSORB:
             return -measured <= planned.clamped_watts + planned.tolerance_watts
+        case Operation.ENERGIZE if planned.value == 0:
+            return abs(measured) <= planned.tolerance_watts
         case Operation.RELEASE:
             return None  # its own mode may be anything
         case _:

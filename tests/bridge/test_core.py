@@ -18,7 +18,7 @@ from wattseal.bridge.journal import keep_session, recall
 from wattseal.certs.clock import ClockQuality
 from wattseal.certs.statement import PARENTS_OF, ROLE_OF, Kind
 from wattseal.certs.storage import StorageError, StorageFullError, Store
-from wattseal.drivers.commands import Command, Hail, Hello, Operation, Order, Renewal
+from wattseal.drivers.commands import Command, Function, Hail, Hello, Operation, Order, Renewal, Seat
 from wattseal.drivers.testimony import Phase, Quantity, Reading, Receipt, Result
 from wattseal.protocols.grid_event import EventStatus, GridEvent
 from wattseal.protocols.ingress import Ingress
@@ -27,6 +27,7 @@ from wattseal.protocols.openadr20b.translate import TRANSLATOR, cancelled, trans
 from wattseal.protocols.openadr20b.vocabulary import EventStatus as OadrStatus
 
 BATTERY, CHARGER = Target(resource_ids=("b1",)), Target(resource_ids=("c1",))
+POWER = Seat("battery", Function.POWER)
 OTHER_EPOCH = bytes(16)
 
 
@@ -374,7 +375,7 @@ async def test_what_a_receipt_leads_to(bench, result, reason, phase, standing, n
     await bench.receipt(command, result, reason, phase)
     assert len(bench.line.orders()) == 1 + now
     if not now:
-        assert bench.core.memory.live["battery"].standing is standing
+        assert bench.core.memory.live[POWER].standing is standing
     bench.time.advance(RETRY_SECONDS - 1)
     await bench.core.look()
     assert len(bench.line.orders()) == 1 + now, "not before its time"
@@ -428,7 +429,7 @@ async def test_a_receipt_of_an_older_command_moves_nothing(bench):
     first = await running(bench)
     await bench.tell(give(2500, 1))
     await bench.receipt(first, Result.REVERTED, "lease_over", Phase.REVERT)
-    assert bench.core.memory.live["battery"].standing is Standing.COMMANDED
+    assert bench.core.memory.live[POWER].standing is Standing.COMMANDED
 
 
 async def test_readings_feed_pictures_and_facts_name_them(bench):
@@ -522,7 +523,7 @@ async def test_a_receipt_without_a_parent_moves_nothing(bench):
 
     body = Receipt("battery", Phase.REVERT, Result.REVERTED, "-", 0, 0, 0, 0, None, None, 0, "trusted")
     await bench.say(Kind.RECEIPT, body.encode())
-    assert bench.core.memory.live["battery"].standing is Standing.COMMANDED
+    assert bench.core.memory.live[POWER].standing is Standing.COMMANDED
 
 
 # --- clock
@@ -565,7 +566,7 @@ async def test_a_denial_is_remembered_with_the_command_that_stands(bench):
     command = await running(bench, 1000)
     bench.core._memory.storage_low = True
     await bench.tell(give(3000, 1))
-    row = bench.core.memory.live["battery"]
+    row = bench.core.memory.live[POWER]
     assert (row.standing, row.command, row.order.value) == (Standing.DENIED, command.digest, 1000)
     before = bench.core.memory.live
     await bench.restart()
@@ -645,7 +646,7 @@ async def test_a_full_disk_still_records_what_a_session_says(new_bench):
 async def test_a_full_disk_forgets_no_order_that_was_wanted_afresh(new_bench):
     bench = await full_bench(new_bench, 1000)
 
-    bench.core._memory.wanted_afresh.add("battery")
+    bench.core._memory.wanted_afresh.add(POWER)
     with pytest.raises(StorageFullError):
         await bench.core.look()
     assert len(bench.line.orders()) == 1
@@ -797,7 +798,7 @@ async def test_statements_that_come_together_are_one_commit(bench):
     await bench.core.hear(first.raw, b"\xd2junk", second.raw)
     assert len(commits) == 1
     assert bench.core.memory.gateway.held == held + 2
-    assert bench.core.memory.live["battery"].standing is Standing.REFUSED
+    assert bench.core.memory.live[POWER].standing is Standing.REFUSED
     assert [said.digest for said in bench.statements()[-2:]] == [first.digest, second.digest]
 
 

@@ -112,10 +112,10 @@ async def test_facts_of_another_planner(bench):
     await a_day(bench)
     record = bench.record()
     at = index_of(record, Kind.FACTS)
-    facts = replace(Facts.decode(record.statements[at].body), planner="plan/0")
+    facts = replace(Facts.decode(record.statements[at].body), planner="plan/1")
     differences = replay(forged(record, at, facts.encode())).differences
     assert {said.kind for said in differences} == {Kind.DECISION, Kind.COMMAND}
-    assert all("plan/0" in said.culprit and "plan/2" in said.culprit for said in differences)
+    assert all("plan/1" in said.culprit and "plan/2" in said.culprit for said in differences)
     first = {said.digest for said in record.statements if record.statements[at].digest in said.header.parents}
     assert {record.statements[said.index].digest for said in differences if said.kind is Kind.DECISION} == first
 

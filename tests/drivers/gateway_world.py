@@ -25,7 +25,7 @@ from wattseal.certs.policy import Name, Policy
 from wattseal.certs.statement import ROLE_OF, Header, Kind, Role, Statement
 from wattseal.certs.statement_stream import StatementStream, open_stream
 from wattseal.drivers.authorisation import question_of
-from wattseal.drivers.commands import Command, Hail, Hello, Operation, Order, Renewal
+from wattseal.drivers.commands import Command, Function, Hail, Hello, Operation, Order, Renewal, Value
 from wattseal.drivers.gateway import rows
 from wattseal.drivers.gateway.opening import Estate, open_estate
 from wattseal.drivers.gateway.process import Gateway
@@ -40,6 +40,7 @@ from wattseal.drivers.manifest_sections import (
     policy_entities,
 )
 from wattseal.drivers.modbus.link import LinkSettings
+from wattseal.drivers.operations import FUNCTION_OF, unit_of
 from wattseal.drivers.profiles import canonical
 from wattseal.drivers.profiles.catalogue import profile_named
 from wattseal.drivers.simulators.clock import SystemClock, VirtualClock
@@ -126,7 +127,7 @@ def make_site(
                 "AA:BB",
                 (PROGRAMME,),
                 tuple(row.device for row in inventory),
-                (Operation.SET_POWER, Operation.LIMIT_ABSORB, Operation.LIMIT_INJECT),
+                tuple(operation for operation in Operation if operation is not Operation.RELEASE),
                 20_000,
             ),
         ),
@@ -187,18 +188,22 @@ class ScriptedCore:
             fields |= {"audience": GATEWAY, "expires_at": self.now + 60}
         return statement.seal(self.site.signers[ROLE_OF[kind]], Header(kind, SITE, **(fields | changes)), body)
 
-    def order(self, device: str, operation: Operation, watts: int, *, hold: int = 600, **changes: Any) -> Order:
+    def order(self, device: str, operation: Operation, value: Value, *, hold: int = 600, **changes: Any) -> Order:
         row = self.site.sections.device(device)
         assert row is not None
         release = operation is Operation.RELEASE
+        function = FUNCTION_OF.get(operation, changes.get("released", Function.POWER))
+        unit, scale = unit_of(operation, function)
         fields: dict[str, Any] = {
             "device": device,
             "operation": operation,
-            "value": watts,
+            "value": value,
+            "unit": unit,
+            "scale": scale,
             "not_before": self.now,
             "hold_seconds": 0 if release else hold,
             "revert_to": (Operation.RELEASE, 0),
-            "tolerance": 50,
+            "tolerance": 50 if function is Function.POWER else 0,
             "profile_digest": row.profile_digest,
         }
         return Order(**(fields | changes))
@@ -301,10 +306,10 @@ class World:
         for message in messages:
             await self.gateway.reception.hear(message.raw if isinstance(message, Statement) else message)
 
-    async def command(self, device: str, operation: Operation, watts: int, **changes: Any) -> Statement:
+    async def command(self, device: str, operation: Operation, value: Value, **changes: Any) -> Statement:
         """Order, send, let the device's worker do it."""
         lease = changes.pop("lease", 300)
-        said = self.core.bundle(self.core.order(device, operation, watts, **changes), lease=lease)
+        said = self.core.bundle(self.core.order(device, operation, value, **changes), lease=lease)
         await self.tell(*said)
         await self.work()
         return said[-1]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattseal.certs.errors import MisuseError
+from wattseal.drivers.commands import Function, Seat
 from wattseal.drivers.gate.leases import (
     NEXT,
     Ending,
@@ -20,7 +21,7 @@ from wattseal.drivers.gate.leases import (
 )
 
 A, B = b"a" * 32, b"b" * 32
-DEVICE = "battery"
+DEVICE = Seat("battery", Function.POWER)
 
 
 def fed(table: LeaseTable, now: float, *, lease: int = 900, hold: float | None = None, timer: int = 60) -> None:
@@ -46,7 +47,7 @@ def test_timer_is_never_programmed_past_the_events_end() -> None:
     table.accept(DEVICE, A, 1000.0, 30, 50.0)
     assert table.timer_for(DEVICE, 1000.0, 60) == 29
     assert table.timer_for(DEVICE, 1029.8, 60) == 0
-    assert table.timer_for("another", 1000.0, 60) == 0
+    assert table.timer_for(DEVICE._replace(device="another"), 1000.0, 60) == 0
 
 
 def test_a_missed_heartbeat_is_wanted_again_soon() -> None:
@@ -104,10 +105,13 @@ def test_a_renewal_that_comes_too_late_revives_nothing() -> None:
 
 def test_a_renewal_touches_only_the_commands_it_names() -> None:
     table = LeaseTable()
-    table.accept("one", A, 0.0, 10, None)
-    table.accept("two", B, 0.0, 10, None)
+    table.accept(DEVICE._replace(device="one"), A, 0.0, 10, None)
+    table.accept(DEVICE._replace(device="two"), B, 0.0, 10, None)
     assert table.renew((B, b"c" * 32), 5.0, 10) == (B,)
-    assert (table.wake_at("one", 0.0), table.wake_at("two", 0.0)) == (10.0, 15.0)
+    assert (table.wake_at(DEVICE._replace(device="one"), 0.0), table.wake_at(DEVICE._replace(device="two"), 0.0)) == (
+        10.0,
+        15.0,
+    )
 
 
 def test_a_new_command_takes_the_device_over() -> None:

@@ -8,14 +8,38 @@ import pytest
 from wattseal.certs import cbor
 from wattseal.certs.errors import MisuseError
 from wattseal.drivers.device import Capabilities, DeviceState, Identity, Layout, ModelPlace, Operation, Scope, Wish
+from wattseal.drivers.operations import FUNCTION_OF
 from wattseal.drivers.profiles import canonical
 from wattseal.drivers.profiles.catalogue import CATALOGUE, profile_named
-from wattseal.drivers.profiles.declaration import Fill, ModelPoint, ModelWindow, Profile, Register, RegisterWindow
+from wattseal.drivers.profiles.declaration import (
+    FedBy,
+    Fill,
+    ModelPoint,
+    ModelWindow,
+    Profile,
+    Register,
+    RegisterWindow,
+)
 from wattseal.drivers.profiles.planning import steps_for
 from wattseal.drivers.profiles.registers import size_of
 from wattseal.drivers.sunspec.models import decoder_of
 
-LENGTHS = {1: 66, 201: 105, 211: 124, 701: 153, 702: 50, 704: 65, 713: 7}
+LENGTHS = {1: 66, 201: 105, 211: 124, 701: 153, 702: 50, 703: 17, 704: 65, 713: 7}
+# One value that each operation takes, in the form of an order's.
+VALUES = {
+    Operation.SET_POWER: 5000,
+    Operation.LIMIT_INJECT: 5000,
+    Operation.LIMIT_ABSORB: 5000,
+    Operation.ENERGIZE: 0,
+    Operation.POWER_FACTOR_INJECT: -10000 + 1000,
+    Operation.POWER_FACTOR_ABSORB: 10000,
+    Operation.FIXED_VAR: ("max_vars", -2500),
+    Operation.TARGET_VAR: -1200,
+    Operation.RAMP_RATE: 100,
+    Operation.RETURN_TO_SERVICE: (300_000, None, 60_000, 51_000, 49_000, None, 9_000),
+}
+# As devices in the field have them; all others count in whole units.
+SCALES = {"PFWInj.PF": -3, "PFWAbs.PF": -3, "VarSetPct": -2, "ESVHi": -2, "ESVLo": -2, "ESHzHi": -3, "ESHzLo": -3}
 COMMANDED = pytest.mark.parametrize("profile", [one for one in CATALOGUE if one.commands], ids=lambda one: one.name)
 EVERY = pytest.mark.parametrize("profile", CATALOGUE, ids=lambda profile: profile.name)
 
@@ -30,7 +54,9 @@ def layout_for(profile: Profile) -> Layout:
 
 
 def knowing(profile: Profile) -> Capabilities:
-    layout = replace(layout_for(profile), scales=tuple((point.name, 0) for point in profile.points))
+    layout = replace(
+        layout_for(profile), scales=tuple((point.name, SCALES.get(point.name, 0)) for point in profile.points)
+    )
     ratings = {"w_max": 10_000, "phases": 3, "safe_deciamps": 60}
     return Capabilities(
         layout=layout,
@@ -115,18 +141,27 @@ def test_commands_are_safe_in_their_order(profile):
     """The timer is armed before the enable; the enable comes last, in a frame of its own; both can be undone."""
     for command in profile.commands:
         writes = [write for frame in command.frames for write in frame.writes]
-        assert any(write.fill is Fill.SETPOINT and write.point == command.setpoint for write in writes)
+        converted = {Fill.SETPOINT, Fill.VALUE}
+        assert any(write.fill in converted and write.point == command.setpoint for write in writes)
+        fail_safe = profile.fail_safe_of(command)
+        assert fail_safe.fallback
+        if fail_safe.fed_by is FedBy.NOBODY:
+            assert not fail_safe.timer
+            assert not command.heartbeat, "what nobody feeds is written once"
+            assert "no timer" in fail_safe.fallback
+            assert command.release or "no way back" in fail_safe.fallback
+            continue
         assert command.release
         assert command.heartbeat
-        assert any(write.fill is Fill.SETPOINT for frame in command.heartbeat for write in frame.writes)
-        if profile.fail_safe.timer:
+        assert any(write.fill in converted for frame in command.heartbeat for write in frame.writes)
+        if fail_safe.timer:
             assert any(write.fill is Fill.TIMER for frame in command.frames[:-1] for write in frame.writes)
             assert any(write.fill is Fill.TIMER for frame in command.heartbeat for write in frame.writes)
             assert [write.fill for write in command.frames[-1].writes] == [Fill.FIXED]
             assert command.frames[-1].writes[0].point.endswith("Ena")
             assert command.frames[-1].writes[0].value == 1
         else:
-            assert profile.fail_safe.renew_seconds
+            assert fail_safe.renew_seconds
 
 
 @EVERY
@@ -134,28 +169,36 @@ def test_everything_written_is_read_back_in_the_control_scope(profile):
     windows = [window for window in profile.windows if Scope.CONTROL in window.scopes]
     for command in profile.commands:
         named = [write.point for frame in (*command.frames, *command.release) for write in frame.writes]
-        named += [command.setpoint, command.timer_remaining, *(name for name, _ in command.in_force)]
+        named += [command.setpoint, *(name for name, _ in command.in_force)]
+        named += [command.timer_remaining] if command.timer_remaining else []
+        function = FUNCTION_OF[command.operation]
         for name in [*named, "watts"]:
-            assert any(holds(window, profile.point(name).place) for window in windows), name
+            mine = [window for window in windows if not window.of or function in window.of]
+            assert any(holds(window, profile.point(name).place) for window in mine), name
 
 
 @EVERY
 def test_writable_points_say_where_they_are_stored(profile):
-    """Flash wears out: a register whose storage is persistent is not for control."""
+    """Flash wears out: a register whose storage is persistent is not for control; one that may be is not renewed."""
     for command in profile.commands:
+        renewed = bool(command.heartbeat)
         for write in (write for frame in (*command.frames, *command.release) for write in frame.writes):
             storage = profile.point(write.point).storage
             assert storage is not None
-            assert storage.value == "volatile"
+            assert storage.value == "volatile" or (storage.value == "unknown" and not renewed)
 
 
 @EVERY
 def test_every_operation_arms_the_timer_in_its_frames(profile):
     for command in profile.commands:
-        planned = steps_for(profile, knowing(profile), Wish(command.operation, 5000, 77))
-        again = steps_for(profile, knowing(profile), Wish(command.operation, 5000, 77))
+        wish = Wish(command.operation, VALUES[command.operation], 77)
+        planned = steps_for(profile, knowing(profile), wish)
+        again = steps_for(profile, knowing(profile), wish)
         assert planned == again
         assert [step.index for step in planned.steps] == list(range(len(planned.steps)))
+        if profile.fail_safe_of(command).fed_by is FedBy.NOBODY:
+            assert (planned.timer_seconds, planned.heartbeat, planned.heartbeat_seconds) == (None, (), None)
+            continue
         assert planned.heartbeat
         assert planned.heartbeat_seconds <= 77 // 2
         if profile.fail_safe.timer:

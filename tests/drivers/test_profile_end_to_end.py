@@ -22,6 +22,7 @@ from wattseal.drivers.modbus.exchange import (
     WrongUnitError,
 )
 from wattseal.drivers.modbus.link import LinkSettings, ModbusLink
+from wattseal.drivers.operations import POWER_OPERATIONS
 from wattseal.drivers.profiles.alfen_eve import ALFEN_EVE
 from wattseal.drivers.profiles.interpreter import ProfiledDevice, link_settings
 from wattseal.drivers.profiles.sunspec_battery import SUNSPEC_BATTERY
@@ -62,7 +63,11 @@ async def test_battery_obeys_for_its_time_and_falls_back(tmp_path):
         identity = await device.identify()
         assert identity.maker == "Wattseal"
         capabilities = await device.capabilities()
-        assert set(capabilities.operations) == {Operation.SET_POWER, Operation.LIMIT_INJECT, Operation.RELEASE}
+        assert set(capabilities.operations) & (POWER_OPERATIONS | {Operation.RELEASE}) == {
+            Operation.SET_POWER,
+            Operation.LIMIT_INJECT,
+            Operation.RELEASE,
+        }
         assert (capabilities.max_inject_watts, capabilities.max_absorb_watts) == (10_000, 8_000)
         assert capabilities.storage_wh == 20_000
         before = await device.read_state(capabilities)
@@ -130,7 +135,7 @@ async def test_battery_limit_and_release():
             await device.write(step)
         state = await device.read_state(capabilities)
         assert device.verify(release, None, state, settled=False).applied
-        assert not any(control.enabled for control in state.controls)
+        assert not any(control.enabled for control in state.controls if control.operation in POWER_OPERATIONS)
 
 
 async def test_battery_that_acknowledges_and_ignores_is_found_out():
