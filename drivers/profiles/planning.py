@@ -94,7 +94,7 @@ def _release(profile: Profile, capabilities: Capabilities, wish: Wish) -> Planne
         heartbeat=(),
         heartbeat_seconds=None,
         expectations=filler.expectations(frames),
-        settle_seconds=max((command.tolerance.settle_seconds for command in commands), default=0),
+        settle_seconds=max(command.tolerance.settle_seconds for command in commands),
         tolerance_watts=0,
     )
 

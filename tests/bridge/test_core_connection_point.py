@@ -10,7 +10,9 @@ import pytest
 from bridge_world import SITE_TEXT, Bench, course, grid_event, make_bench
 
 from wattseal.bridge.core.inbound import Change, EventTaken
+from wattseal.bridge.core.status import status
 from wattseal.bridge.facts import Facts
+from wattseal.bridge.status_text import lines
 from wattseal.certs.box import Box
 from wattseal.certs.statement import Kind
 from wattseal.protocols.openadr20b.translate import TRANSLATOR
@@ -78,6 +80,21 @@ async def test_an_export_limit_counts_the_household(metered):
     assert told(metered) == [("limit_inject", 3450), ("limit_inject", 2950)]
     assert told(metered, "charger") == []
     assert told(metered, "meter") == []
+
+
+async def test_status_tells_what_is_held_and_measured(metered):
+    await metered.connect()
+    await show(metered, -2000, 0)
+    await wish(metered, InjectLimit(1500))
+    told = status(metered.core.memory, metered.estate.site, metered.estate.clock.now(), 0)
+    assert told["held"] == {
+        "export": {
+            "room_watts": 3450, "since": told["time"], "background_watts": -2000, "meter_believed": True,
+        }
+    }  # fmt: skip
+    assert told["devices"]["meter"]["measured_watts"] == -2000
+    assert "export limit at the connection: devices together may export 3450 W" in list(lines(told))
+    assert any(line.startswith("meter: no order yet, measures -2000 W") for line in lines(told))
 
 
 async def test_samples_that_change_nothing_seal_nothing(metered):
