@@ -327,13 +327,8 @@ class Core:
             return
         for turn in bundle.run.turns:
             if not turn.decision.allowed:
-                order = turn.desired.order
-                _log.warning(
-                    "order_denied",
-                    device=order.device,
-                    function=str(order.function),
-                    policies=turn.decision.policy_ids,
-                )
+                device, function = turn.desired.order.seat
+                _log.warning("order_denied", device=device, function=function, policies=turn.decision.policy_ids)
         await self._send(bundle.commands)
         self._tell("bundle", bundle=bundle)
 

@@ -47,8 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 def _lines(verdict: Mapping[str, Any]) -> Iterator[str]:
     broken = verdict["first_broken"]
     if broken is not None:
-        yield f"BROKEN at {broken['where']}: {broken['reason']}"
-        yield f"  {broken['sentence']}"
+        yield f"BROKEN at {broken['where']}: {broken['reason']}\n  {broken['sentence']}"
         return
     yield f"PROVEN under root {verdict['root']}"
     yield f"  site {verdict['site']}, gateway {verdict['gateway']}, {verdict['from']} to {verdict['to']}"

@@ -16,12 +16,6 @@ ESP256: Final = -9
 ED25519: Final = -19
 P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 SIGNATURE_BYTES: Final = 64
-_MAX_DEPTH: Final = 16
-_CURVE_BYTES: Final = 32
-_ONE_BYTE: Final = range(-24, 24)
-_PRIVATE_TOP: Final = -65537
-# Tags that cbor2 would make something of; shared references (28, 29) could make a small file stand for a huge value.
-_TAGS: Final = (*range(6), 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 
 
 class BrokenError(Exception):
@@ -36,13 +30,15 @@ def _refuse(_decoder: object, *_rest: object) -> NoReturn:
     raise ValueError("a tag")
 
 
+# Tags that cbor2 would make something of; shared references (28, 29) could make a small file stand for a huge value.
+_TAGS: Final = (*range(6), 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 _NO_TAGS: Final = dict.fromkeys(_TAGS, _refuse)
 
 
 def load(data: bytes) -> Any:
     """What `data` says, in time linear in its length. Raises `ValueError` for what is not CBOR."""
     try:
-        return cbor2.loads(data, semantic_decoders=_NO_TAGS, max_depth=_MAX_DEPTH)
+        return cbor2.loads(data, semantic_decoders=_NO_TAGS, max_depth=16)
     except (cbor2.CBORError, ValueError, RecursionError, OverflowError, MemoryError, TypeError) as error:
         raise ValueError("not CBOR") from error
 
@@ -64,8 +60,8 @@ def _permitted(value: object) -> bool:
     match value:
         case Mapping():
             keys = [key for key in value if type(key) is int]
-            one_byte = all(key in _ONE_BYTE for key in keys)
-            agreed = one_byte or not any(_PRIVATE_TOP < key < 0 or key >= 1 << 32 for key in keys)
+            one_byte = all(key in range(-24, 24) for key in keys)
+            agreed = one_byte or not any(key in range(-65536, 0) or key >= 1 << 32 for key in keys)
             return agreed and len(keys) == len(value) and all(_permitted(item) for item in value.values())
         case list() | tuple():
             return all(_permitted(item) for item in value)
@@ -125,7 +121,9 @@ class Key:
         self.kid, self.raw = hashlib.sha256(encoded).digest()[:16], b""
         self._key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
         match load(encoded):
-            case {1: 2, -1: 1, -2: bytes(x), -3: bytes(y), **rest} if not rest and len(x) == len(y) == _CURVE_BYTES:
+            case {1: 2, -1: 1, -2: bytes(x), -3: bytes(y), **rest} if (
+                not rest and 2 * len(x) == 2 * len(y) == SIGNATURE_BYTES
+            ):
                 point = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP256R1())
                 self.algorithm, self._key = ESP256, point.public_key()
             case {1: 1, -1: 6, -2: bytes(x), **rest} if not rest:

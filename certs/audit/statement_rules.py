@@ -4,12 +4,12 @@
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from operator import attrgetter
 from types import NoneType
 from typing import Any, Final
 
-from .case import Case, Manifest, Part, Rule, Said, part
+from .case import Case, Manifest, Rule, Said, part
 from .cose_reader import ESP256, P256_ORDER
 
 # fmt: off
@@ -20,27 +20,22 @@ ROLE_OF: Final[Mapping[str, str]] = {
 }
 # kind: (required parents, permitted parents, their one number or None); all other kinds rest on nothing
 PARENTS_OF: Final[Mapping[str, tuple[set[str], set[str], int | None]]] = {
-    "intent": ({"ingress"}, {"ingress", "intent"}, None),
-    "facts": (set(), {"intent", "reading", "hello"}, None),
-    "decision": ({"facts"}, {"facts"}, None),
-    "command": ({"decision"}, {"decision"}, 1),
-    "renewal": ({"command"}, {"command"}, None),
-    "hello": ({"hail"}, {"hail"}, 1),
-    "receipt": ({"command"}, {"command"}, 1),
-    "reading": (set(), {"command"}, None),
+    "intent": ({"ingress"}, {"ingress", "intent"}, None), "facts": (set(), {"intent", "reading", "hello"}, None),
+    "decision": ({"facts"}, {"facts"}, None), "command": ({"decision"}, {"decision"}, 1),
+    "renewal": ({"command"}, {"command"}, None), "hello": ({"hail"}, {"hail"}, 1),
+    "receipt": ({"command"}, {"command"}, 1), "reading": (set(), {"command"}, None),
     "report": (set(), {"reading", "ingress", "intent"}, None),
 }
-_BYTES, _INT, _BOOL = (bytes, NoneType), (int, NoneType), (bool, NoneType)
-_ORDER: Final = {1: str, 2: str, 3: int, 4: int, 5: str, 6: int, 7: int, 8: list, 9: int, 10: bytes}
+_BYTES, _INT, _BOOL = (bytes, NoneType), (int, NoneType), (bool, NoneType)  # {kind}: need not be there
+_ORDER: Final = {1: str, 2: str, 3: (int, list), 4: int, 5: str, 6: int, 7: int, 8: list, 9: int, 10: bytes, 11: {str}}
 BODY_OF: Final[Mapping[str, Mapping[int, Any]]] = {
     "decision": {1: bool, 2: list, 3: bytes, 4: bytes, 5: list, 6: list},
-    "command": {1: bytes, 2: bytes, 3: int, 4: int, 5: _BYTES},
+    "command": {1: bytes, 2: bytes, 3: int, 4: int, 5: _BYTES}, "hello": {1: bytes, 2: bytes, 3: int, 4: str},
     "hail": {1: bytes, 2: int}, "renewal": {1: bytes, 2: int, 3: int, 4: int},
-    "hello": {1: bytes, 2: bytes, 3: int, 4: str},
-    "receipt": {1: str, 2: str, 3: str, 4: str, 5: list, 6: _INT, 7: _BYTES, 8: int, 9: _BYTES, 10: str, 11: _BOOL},
-    "reading": {1: str, 2: list, 3: int, 4: int, 5: bytes, 6: str},
+    "receipt": {**dict.fromkeys((1, 2, 3, 4, 10), str), 5: list, 6: _INT, 7: _BYTES, 8: int, 9: _BYTES, 11: _BOOL,
+                12: {list}},
+    "reading": {1: str, 2: list, 3: int, 4: int, 5: bytes, 6: str}, "mandate": {1: bytes, 2: bytes, 3: int},
     "gap": {1: str, 2: str, 3: int, 4: int, 5: int}, "extract": {1: int, 2: int, 3: int, 4: bytes},
-    "mandate": {1: bytes, 2: bytes, 3: int},
     "manifest": {1: int, 2: int, 3: str, 4: str, 5: list, 6: bytes, 7: list, 8: bool},
 }
 # fmt: on
@@ -51,20 +46,19 @@ _ID_BYTES: Final = 16
 _LEAVES, _CONTENTS = attrgetter("leaves"), part("contents")
 
 
-def _all(case: Case) -> Iterator[Said]:
-    yield from case.mandates
-    yield from (manifest.said for manifest in case.manifests)
-    yield from case.leaves
+def _all(case: Case) -> tuple[Said, ...]:
+    return (*case.mandates, *(manifest.said for manifest in case.manifests), *case.leaves)
 
 
 def _fits(body: Mapping[Any, Any], layout: Mapping[int, Any] | None) -> bool:
-    return layout is None or (set(body) == set(layout) and all(_is(body[label], layout[label]) for label in layout))
+    needed = {label for label, kind in (layout or {}).items() if type(kind) is not set}
+    known = body if layout is None else layout
+    return needed <= set(body) <= set(known) and all(_is(body[label], known[label]) for label in body if layout)
 
 
 def _is(value: object, kind: Any) -> bool:  # `type`, not `isinstance`: True is no number here
-    return (
-        isinstance(value, list | tuple) if kind is list else type(value) in (kind if type(kind) is tuple else (kind,))
-    )
+    kinds = kind if type(kind) in (tuple, set) else (kind,)
+    return type(value) in kinds or (list in kinds and type(value) is tuple)
 
 
 def _required(case: Case, leaf: Said) -> bool:
@@ -76,11 +70,6 @@ def _required(case: Case, leaf: Said) -> bool:
 
 def _named(said: Any) -> tuple[bytes, ...]:
     return (*said.said.contents, said.policy) if isinstance(said, Manifest) else (*said.contents,)
-
-
-def _in_order(case: Case, _: Part) -> bool:
-    digests = [hashlib.sha256(content).digest() for content in case.file[4]]
-    return digests == sorted(set(digests))
 
 
 # One rule, one entry: reason, sentence, subjects, what must hold for each.
@@ -97,7 +86,8 @@ STATEMENT_RULES: Final = (
     Rule("body_malformed", "The body is not laid out as its kind demands.",
          _all, lambda _, said: _fits(said.body, BODY_OF.get(said.kind))),
     Rule("order_malformed", "The order in it is not laid out as an order is.",
-         _LEAVES, lambda _, leaf: leaf.kind not in {"command", "decision"} or _fits(leaf.order, _ORDER)),
+         _LEAVES, lambda _, leaf: leaf.kind not in {"command", "decision"} or (_fits(leaf.order, _ORDER) and (
+             leaf.order.get(11) is None or (leaf.order[2] == "release" and leaf.order[11] != "power")))),
     Rule("key_unknown", "The manifest in force does not name the key that sealed this.",
          _LEAVES, lambda case, leaf: case.key_for(leaf) is not None),
     Rule("key_out_of_term", "The key did not have its role when this was issued.", _LEAVES,
@@ -121,7 +111,8 @@ RELATION_RULES: Final = (
     Rule("parent_not_permitted", "It rests on a statement of a kind that it may not rest on.",
          _LEAVES, lambda case, leaf: {p.kind for p in case.parents(leaf)} <= PARENTS_OF.get(leaf.kind, _NO_PARENTS)[1]),
     Rule("parent_required", "It does not rest on what its kind must rest on, or on too much.", _LEAVES, _required),
-    Rule("contents_order", "The contents do not stand once each, by rising digest.", _CONTENTS, _in_order),
+    Rule("contents_order", "The contents do not stand once each, by rising digest.", _CONTENTS,
+         lambda case, _: (d := [hashlib.sha256(content).digest() for content in case.file[4]]) == sorted(set(d))),
     Rule("content_missing", "It names a text that is not in the file, or not as it was.",
          lambda case: (*case.manifests, *case.leaves), lambda case, said: set(_named(said)) <= case.contents.keys()),
     Rule("content_stray", "A text is in the file that nothing names.", _CONTENTS, lambda case, _: case.contents.keys()

@@ -9,16 +9,23 @@ from typing import Final
 
 from .case import Case, Device, Rule, Said
 
-RESULTS: Final = ("applied", "clamped", "mismatch", "refused", "unreachable", "reverted", "superseded", "unknown")
+RESULTS: Final = (
+    "applied",
+    "clamped",
+    "mismatch",
+    "refused",
+    "unreachable",
+    "reverted",
+    "superseded",
+    "kept",
+    "unknown",
+)
+
+_POWER: Final = ("set_power", "limit_inject", "limit_absorb")  # most others are of the function of their own name
 
 
 def _each(*kinds: str) -> Callable[[Case], Iterator[Said]]:
     return lambda case: case.of_kind(*kinds)
-
-
-def _number_follows(case: Case, leaf: Said) -> bool:
-    before = case.before.get(leaf.leaf)
-    return not (before and before.chain and leaf.chain) or leaf.chain[0] == before.chain[0] + 1
 
 
 def _digest_follows(case: Case, leaf: Said) -> bool:
@@ -33,6 +40,13 @@ def _device(case: Case, command: Said) -> Device | None:
     return case.manifest_for(command).devices.get(command.order.get(1, ""))
 
 
+def _seat(said: Said) -> tuple[object, object]:
+    """Device and function of a command: none of another seat is superseded or told of by its receipts."""
+    operation = said.order[2]
+    of = "power" if operation in _POWER else operation.replace("fixed_var", "vars").replace("target_var", "vars")
+    return said.order[1], said.order.get(11, "power") if operation == "release" else of
+
+
 _SAYS, _GIVES = _each("hello", "receipt", "reading", "gap"), _each("command", "renewal")
 _HELLO, _COMMAND, _DECISION = _each("hello"), _each("command"), _each("decision")
 # One rule, one entry: reason, sentence, subjects, what must hold for each.
@@ -41,7 +55,8 @@ STORY_RULES: Final = (
     Rule("chain_missing", "A statement of the gateway has no place in its chain.",
          _SAYS, lambda _, leaf: leaf.chain is not None),
     Rule("chain_number", "Statements of the gateway are left out, or out of order: its numbers do not follow.",
-         _SAYS, _number_follows),
+         _SAYS, lambda case, leaf: not ((before := case.before.get(leaf.leaf)) and before.chain and leaf.chain)
+         or leaf.chain[0] == before.chain[0] + 1),
     Rule("chain_digest", "It does not follow the gateway's statement before it.", _SAYS, _digest_follows),
     Rule("hello_nonce", "The hello answers another nonce than that of the hail it rests on.",
          _HELLO, lambda case, hello: all(hello.body.get(1) == hail.body.get(1) for hail in case.parents(hello))),
@@ -72,10 +87,17 @@ STORY_RULES: Final = (
          _COMMAND, lambda case, leaf: (device := _device(case, leaf)) is None or leaf.order.get(10) == device.profile),
     Rule("profile_not_named", "The command does not name the text of the profile that its order is bound to.",
          _COMMAND, lambda _, leaf: leaf.order.get(10) in leaf.contents),
+    Rule("supersedes_differs", "It supersedes a command of another device or another function.", _COMMAND,
+         lambda case, leaf: all(_seat(leaf) == _seat(other) for other in case.leaves
+                                if other.sealed.digest == leaf.body.get(5))),
     Rule("result_unknown", "The receipt states a result that this release does not know.",
          _each("receipt"), lambda _, leaf: leaf.body.get(3) in RESULTS),
     Rule("receipt_device", "The receipt is about another device than its command.", _each("receipt"),
          lambda case, leaf: all(leaf.body.get(1) == command.order.get(1) for command in case.parents(leaf))),
+    Rule("receipt_function", "The receipt tells of another function or value than its command orders.",
+         _each("receipt"), lambda case, leaf: all(leaf.body.get(12, [None])[:2] == (
+             [None] if (of := _seat(command)[1]) == "power" else [of, command.order[3]])
+             for command in case.parents(leaf))),
     Rule("reading_device", "The owner's inventory does not hold the device of this reading.",
          _each("reading"), lambda case, leaf: leaf.body.get(1) in case.manifest_for(leaf).devices),
 )

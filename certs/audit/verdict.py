@@ -18,8 +18,7 @@ from .trust_rules import FILE_RULES, LOG_RULES, TRUST_RULES
 
 # The one order: the file, from the root to the keys, the log, each statement, what it rests on, the story.
 RULES: Final = (*FILE_RULES, *TRUST_RULES, *LOG_RULES, *STATEMENT_RULES, *RELATION_RULES, *STORY_RULES)
-_ENDINGS: Final = frozenset({"refused", "reverted", "superseded"})
-_HARDWARE_KEY_LEVEL: Final = 2
+_ENDINGS: Final = frozenset({"refused", "reverted", "superseded", "kept"})
 _MODBUS: Final = (
     "The gateway {gateway} states that it wrote registers at {address} and read them back. The device did not sign. "
     "Anyone with access to that network could have written or answered; that the box there is the device named, that "
@@ -45,8 +44,7 @@ def verify(data: bytes, root: str, rules: Iterable[Rule] = RULES) -> dict[str, A
 
 def assurance_level(link: str, *, hardware_key: bool, lab: bool) -> int:
     """The level of a chain over that kind of link: the lowest of its links."""
-    key = _HARDWARE_KEY_LEVEL if hardware_key and not lab else 0
-    return min(_LINKS.get(link, _UNKNOWN)[0], key)
+    return min(_LINKS.get(link, _UNKNOWN)[0], 2 if hardware_key and not lab else 0)
 
 
 def _holds(rule: Rule, case: Case, subject: object) -> bool:
@@ -74,20 +72,14 @@ def _proven(case: Case) -> dict[str, Any]:
     for command in case.of_kind("command"):
         _tell(command, receipts.get(command.sealed.digest, []), devices.get(command.order[1], stray))
     told = [device["assurance"] for device in devices.values() if device["commands"] or device["readings"]]
+    # fmt: off
     return {
-        "verdict": "proven",
-        "first_broken": None,
-        "root": case.root,
-        "site": newest.site,
-        "gateway": newest.gateway,
-        "from": _time(extract.body[2]),
-        "to": _time(extract.body[3]),
-        "statements": len(case.leaves),
-        "commands": sum(1 for _ in case.of_kind("command")),
-        "assurance": min(told, default="AL0"),
-        "lab": lab,
-        "devices": devices,
+        "verdict": "proven", "first_broken": None, "root": case.root, "site": newest.site, "gateway": newest.gateway,
+        "from": _time(extract.body[2]), "to": _time(extract.body[3]), "statements": len(case.leaves),
+        "commands": sum(1 for _ in case.of_kind("command")), "assurance": min(told, default="AL0"),
+        "lab": lab, "devices": devices,
     }
+    # fmt: on
 
 
 def _device(device: Device, gateway: str, *, lab: bool) -> dict[str, Any]:
@@ -104,10 +96,9 @@ def _tell(command: Said, receipts: list[Said], told: dict[str, Any]) -> None:
     results = {receipt.body[3] for receipt in receipts}
     for receipt in receipts:
         told[receipt.body[3]] = told.get(receipt.body[3], 0) + 1
-        if receipt.body[3] == "refused":
-            told["refusals"].append({"leaf": command.leaf, "reason": receipt.body[4]})
-    if not results:
-        told["without_receipt"].append(command.leaf)
+    refused = (receipt.body[4] for receipt in receipts if receipt.body[3] == "refused")
+    told["refusals"] += [{"leaf": command.leaf, "reason": reason} for reason in refused]
+    told["without_receipt"] += [] if results else [command.leaf]
     if not _ENDINGS & results and not (command.order[2] == "release" and "applied" in results):
         told["without_final_receipt"].append(command.leaf)
 

@@ -43,7 +43,7 @@ SIGNERS: Mapping[Role, FileSigner] = {
 
 @dataclass
 class Line:
-    """One statement to be: `parents` are names of other lines, or digests."""
+    """One statement to be: `parents` are names of other lines, or digests. `body` may ask for a line's digest."""
 
     name: str
     kind: Kind
@@ -194,7 +194,8 @@ class Story:
                 line.kind, SITE, line.subject, line.issued_at, line.audience, parents=parents, chain=place,
                 contents=line.contents, statement_id=line.statement_id or sha(line.name.encode())[:16],
             )  # fmt: skip
-            raw = statement.seal(signer, header, cbor2.dumps(line.body, canonical=True)).raw
+            body = line.body(lambda name: sha(seal(named[name]))) if callable(line.body) else line.body
+            raw = statement.seal(signer, header, cbor2.dumps(body, canonical=True)).raw
             sealed[line.name] = raw if line.reseal is None else line.reseal(raw, signer)
             return sealed[line.name]
 

@@ -18,6 +18,7 @@ from wattseal.certs.statement import Header, Kind, Role
 sys.path.insert(0, str(Path(__file__).parent))
 from evidence_story import (
     DEVICE,
+    GATEWAY,
     NOW,
     OWNER,
     PROFILE,
@@ -27,8 +28,11 @@ from evidence_story import (
     SIGNERS,
     SITE,
     SITE_FILE,
+    Line,
     Story,
+    command,
     cose_with,
+    decision,
     edwards,
     order,
     p256,
@@ -430,6 +434,73 @@ def profile_differs(story: Story) -> None:
 def profile_not_named(story: Story) -> None:
     story.line("command").contents = ()
     story.line("facts").contents += (sha(PROFILE),)
+
+
+def add_command(story: Story, operation: str, value: object, changes: dict[int, object] | None = None) -> None:
+    """A second command after the first, of another operation; `changes` are members of its order."""
+    said = cbor.encode({**order(operation=operation, value=value, unit="1", tolerance=0), **(changes or {})})
+    asked = ["Utility", "vtn", operation, DEVICE]
+    after = story.lines.index(story.line("receipt")) + 1
+    policy, profile = story.line("decision").contents, story.line("command").contents
+    story.lines[after:after] = [
+        Line("second decision", Kind.DECISION, decision(said, asked=asked), parents=("facts",), contents=policy),
+        Line("second", Kind.COMMAND, command(said, 2), f"device:{DEVICE}", ("second decision",), profile, GATEWAY),
+    ]
+    story.line("renewal").body[2] = 3
+
+
+@mutation
+def supersedes_differs(story: Story) -> None:
+    """An order of another function does not take a power order's place: both are in force."""
+    add_command(story, "energize", 0)
+    body = story.line("second").body
+    story.line("second").body = lambda digest_of: {**body, 5: digest_of("command")}
+
+
+@mutation
+def receipt_function(story: Story) -> None:
+    """A receipt of a power order that tells of another function."""
+    story.line("receipt").body[12] = ["energize", 0, 0, 0]
+
+
+def test_a_receipt_must_tell_of_its_commands_function_and_value() -> None:
+    for told, verdict in (
+        (["energize", 0, 0, 0], "proven"),
+        (["energize", 1, 1, 1], "broken"),
+        (["vars", 0, 0, 0], "broken"),
+        (None, "broken"),
+    ):
+        story = Story()
+        add_command(story, "energize", 0)
+        body = receipt()
+        if told is not None:
+            body |= {5: [0, None, None, 0], 12: told}
+        after = story.lines.index(story.line("second")) + 1
+        story.lines.insert(
+            after, Line("second receipt", Kind.RECEIPT, body, f"device:{DEVICE}", ("second",), chained=True)
+        )
+        found = verify(story.pack(), story.root)
+        assert found["verdict"] == verdict, (told, found["first_broken"])
+        assert verdict == "proven" or found["first_broken"]["reason"] == "receipt_function"
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"), [({11: "energize"}, "proven"), ({}, "proven"), ({11: "power"}, "broken")]
+)
+def test_a_release_names_its_function_in_one_way(changes: dict[int, object], verdict: str) -> None:
+    """Power is never named: the same order would have two encodings."""
+    story = Story()
+    add_command(story, "release", 0, changes)
+    found = verify(story.pack(), story.root)
+    assert found["verdict"] == verdict, found["first_broken"]
+
+
+def test_a_command_may_supersede_one_of_its_own_function() -> None:
+    story = Story()
+    add_command(story, "limit_inject", 500)
+    body = story.line("second").body
+    story.line("second").body = lambda digest_of: {**body, 5: digest_of("command")}
+    assert verify(story.pack(), story.root)["verdict"] == "proven"
 
 
 @mutation

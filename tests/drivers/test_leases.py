@@ -320,3 +320,59 @@ def test_against_an_oracle_that_looks_at_every_second(
             oracle_end = min(oracle.lease_until, oracle.hold_until, manifest)
             assert oracle.command is None or table.timer_for(DEVICE, now, timer) + now <= oracle_end
     assert log == oracle.log
+
+
+SEATS = (DEVICE, Seat("battery", Function.VARS), Seat("battery", Function.ENERGIZE), Seat("charger", Function.POWER))
+_LIVES = st.lists(
+    st.tuples(
+        st.sampled_from(SEATS),
+        st.integers(0, 200),
+        st.sampled_from(["accept", "accept_held", "renew", "fail", "end"]),
+        st.integers(1, 120),
+    ),
+    max_size=24,
+)
+
+
+def lived(
+    events: list[tuple[Seat, int, str, int]], seats: tuple[Seat, ...]
+) -> dict[Seat, list[tuple[int, str, bytes]]]:
+    """What each of `seats` comes to in one table that knows of them only, and hears of `events` in their order."""
+    table = LeaseTable()
+    log: dict[Seat, list[tuple[int, str, bytes]]] = {seat: [] for seat in seats}
+    last: dict[Seat, bytes] = {}
+    for now in range(500):
+        for seat in seats:
+            action = table.due(seat, now)
+            if isinstance(action, Revert):
+                log[seat].append((now, f"revert {action.reason}", action.command))
+                table.reverted(seat, action.command)
+            elif isinstance(action, Heartbeat) and action.timer_seconds:
+                log[seat].append((now, f"beat {action.timer_seconds}", action.command))
+                table.armed(seat, action.command, now, action.timer_seconds, 40, action.timer_seconds / 2)
+        for number, (seat, at, what, seconds) in enumerate(events):
+            if at != now or seat not in seats:
+                continue
+            if what in {"accept", "accept_held"}:
+                last[seat] = bytes((number,)) * 32
+                hold = float(seconds) if what == "accept_held" else None
+                before = table.accept(seat, last[seat], now, 60, hold)
+                log[seat].append((now, "supersedes" if before else "accepts", before or last[seat]))
+                timer = table.timer_for(seat, now, 40)
+                table.armed(seat, last[seat], now, timer, 40, timer / 2)
+            elif seat in last and what == "renew":
+                log[seat].append((now, "renewed", b"".join(table.renew((last[seat],), now, seconds))))
+            elif seat in last and what == "fail":
+                table.failed(seat, last[seat])
+            elif seat in last:
+                table.end(seat, last[seat], now, Ending.RELEASED)
+    return log
+
+
+@given(events=_LIVES)
+@settings(max_examples=100, deadline=None)
+def test_seats_are_independent(events: list[tuple[Seat, int, str, int]]) -> None:
+    """Together in one table, each function of each device lives exactly as if it were the only one."""
+    together = lived(events, SEATS)
+    for seat in SEATS:
+        assert together[seat] == lived(events, (seat,))[seat]
