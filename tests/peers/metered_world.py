@@ -16,9 +16,11 @@ from bridge_world import MARKET, UTILITY, VEN_ID, course, grid_event
 from wattseal.bridge.core.core import Core, Told
 from wattseal.bridge.core.inbound import Arrival, Change, EventTaken
 from wattseal.bridge.core.opening import open_estate as open_core
+from wattseal.bridge.exporting import export_box
 from wattseal.bridge.making import make_box, sign_manifest
 from wattseal.bridge.replay import Verdict, record_of, replay
 from wattseal.certs import ledger
+from wattseal.certs.audit.verdict import verify
 from wattseal.certs.box import Box
 from wattseal.certs.statement import Kind, Statement
 from wattseal.drivers.commands import Command, Order
@@ -173,6 +175,12 @@ class House:
         """Operation and watts of every command to the device, in order."""
         orders = [Order.decode(Command.decode(said.body).order) for said in self.commands]
         return [(str(order.operation), order.watts) for order in orders if order.device == device]
+
+    def audited(self) -> dict[str, Any]:
+        """What the separate verifier says of the whole record."""
+        now = int(self.time.wall())
+        evidence = export_box(self.box, from_ms=0, to_ms=(now + 1) * 1000, now=now)
+        return dict(verify(evidence, self.box.pinned_root()))
 
     def replayed(self) -> Verdict:
         """The core's record, made again."""

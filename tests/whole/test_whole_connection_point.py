@@ -42,6 +42,11 @@ async def test_an_export_limit_holds_while_the_household_jumps(tmp_path):
         assert len(site.orders("battery")) <= 16
         assert site.orders("charger") == site.orders("meter") == []
         assert repeated(site)
+        verdict = site.audited()
+        assert (verdict["verdict"], verdict["first_broken"]) == ("proven", None)
+        meter, battery = verdict["devices"]["meter"], verdict["devices"]["battery"]
+        assert (meter["commands"], battery["commands"]) == (0, len(site.orders("battery")))
+        assert meter["readings"] > 400  # 910 seconds, one in two
 
 
 async def test_an_import_limit_leaves_the_car_what_the_household_does_not_take(tmp_path):
