@@ -20,9 +20,11 @@ from wattseal.certs.manifest import Manifest, read_manifest
 from wattseal.certs.policy import Policy
 from wattseal.certs.storage import Store
 from wattseal.certs.tls_selftest import ccm8_works
+from wattseal.drivers.commands import Operation
 from wattseal.drivers.gateway.store import behind
 from wattseal.drivers.manifest_sections import Sections, policy_entities
 
+_LIMITS: Final = frozenset({Operation.LIMIT_INJECT, Operation.LIMIT_ABSORB})
 _SOON_SECONDS: Final = 30 * 86_400
 
 
@@ -111,6 +113,13 @@ def _site_notes(site: Site, box: Box) -> Iterator[Finding]:
     for device in site.devices:
         if not device.identity:
             yield Finding("identity_not_pinned", f"{device.name} has no identity: any device there is obeyed.", False)
+    limiting = [utility.name for utility in site.utilities if _LIMITS & set(utility.operations)]
+    if limiting and not site.meter:
+        sentence = (
+            f"{', '.join(limiting)} may limit what the site exports or imports, and no meter measures that: a limit at "
+            f"the site is shared among the devices as if nothing else were connected. Name one as [site] meter."
+        )
+        yield Finding("site_meter_missing", sentence, False)
 
 
 def _agreement(site: Site, manifest: Manifest, box: Box) -> Iterator[Finding]:

@@ -2,17 +2,21 @@
 
 facts {1: planner, 2: now, 3: clock quality, 4: storage low, 5: digest of the site file, 6: policy digest,
        7: [[intent digest, start draw, cut at or null], ...],
-       8: [[device, reading digest or null, state of charge in permille or null, reachable], ...],
+       8: [[device, reading digest or null, state of charge in permille or null, reachable, measured watts or null,
+            measured at or null], ...],
        9: [[device, command digest or null, order digest, standing, fresh, window end or null, operation, watts,
              function (only another one than power; its watts are 0)], ...], only functions in use,
-       10: epoch or null, 11: first sequence, 12: lease seconds}
+       10: epoch or null, 11: first sequence, 12: lease seconds,
+       13: [what is held of an export limit at the site, of an import limit], each null or [room watts, since,
+            meter watts or null, devices' watts, least room watts, its since, background watts or null, tested, doubts]}
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 
+from wattseal.bridge.connection_point import NOTHING_HELD, Hold, Holds, Measured
 from wattseal.bridge.timeline import TimedEvent
 from wattseal.bridge.world import PLANNER, DevicePicture, World
 from wattseal.certs import cbor
@@ -84,6 +88,7 @@ class Facts:
     first_sequence: int
     lease_seconds: int
     planner: str = PLANNER
+    holds: Holds = NOTHING_HELD
 
     def encode(self) -> bytes:
         """The facts body."""
@@ -96,11 +101,12 @@ class Facts:
                 5: self.site,
                 6: self.policy,
                 7: tuple((event.intent, event.start_draw_seconds, event.cut_at) for event in self.events),
-                8: tuple((d.name, d.reading, d.soc_permille, d.reachable) for d in self.devices),
+                8: tuple(_picture_row(picture) for picture in self.devices),
                 9: tuple(_live_row(live) for live in self.live),
                 10: self.epoch,
                 11: self.first_sequence,
                 12: self.lease_seconds,
+                13: (_hold_row(self.holds.export), _hold_row(self.holds.importing)),
             }
         )
 
@@ -121,6 +127,7 @@ class Facts:
                 10: (bytes() | None) as epoch,
                 11: int(first),
                 12: int(lease),
+                13: [export, importing],
                 **rest,
             } if not rest and clock in set(ClockQuality):
                 return cls(
@@ -136,6 +143,7 @@ class Facts:
                     first,
                     lease,
                     planner,
+                    Holds(_hold(export), _hold(importing)),
                 )
         raise FactsError("facts_malformed", "The facts body is not laid out as this release reads it.")
 
@@ -149,7 +157,7 @@ class Facts:
         except KeyError as error:
             raise FactsError("intent_missing", "The facts name an intent that is not at hand.") from error
         held = frozenset(live.seat for live in self.live if live.function is not Function.POWER)
-        return World(self.now, timed, self.devices, held)
+        return World(self.now, timed, self.devices, held, self.holds)
 
     def standing_order(self, seat: Seat) -> LiveOrder | None:
         """The command that still stands at `seat` as far as is known: given, not reverted, not refused."""
@@ -184,9 +192,33 @@ def _event_fact(row: cbor.Value) -> EventFact:
 
 def _picture(row: cbor.Value) -> DevicePicture:
     match row:
-        case [str(name), (bytes() | None) as reading, (int() | None) as soc, bool(reachable)]:
+        case [str(name), (bytes() | None) as reading, (int() | None) as soc, bool(reachable), None, None]:
             return DevicePicture(name, reading, soc, reachable)
-    raise FactsError("facts_malformed", "A device of the facts is not name, reading, charge and reachability.")
+        case [str(name), (bytes() | None) as reading, (int() | None) as soc, bool(reachable), int(watts), int(at)]:
+            return DevicePicture(name, reading, soc, reachable, Measured(watts, at))
+    raise FactsError("facts_malformed", "A device of the facts is not name, reading, charge, reachability and power.")
+
+
+def _picture_row(picture: DevicePicture) -> tuple[cbor.Value, ...]:
+    measured = picture.measured
+    power = (None, None) if measured is None else (measured.watts, measured.at)
+    return (picture.name, picture.reading, picture.soc_permille, picture.reachable, *power)
+
+
+def _hold_row(hold: Hold | None) -> tuple[cbor.Value, ...] | None:
+    return None if hold is None else astuple(hold)
+
+
+def _hold(row: cbor.Value) -> Hold | None:
+    match row:
+        case None:
+            return None
+        case [
+            int(room), int(since), (int() | None) as meter, int(devices), int(low), int(low_since),
+            (int() | None) as background, bool(tested), int(doubts),
+        ]:  # fmt: skip
+            return Hold(room, since, meter, devices, low, low_since, background, tested, doubts)
+    raise FactsError("facts_malformed", "What is held of a site's limit is not laid out as this release reads it.")
 
 
 def _live(row: cbor.Value) -> LiveOrder:

@@ -112,7 +112,10 @@ def sections_of(site: Site) -> Sections:
         for device in site.devices
     )
     envelope = SiteEnvelope(
-        tuple(device.envelope for device in site.devices), site.inject_limit_watts, site.absorb_limit_watts
+        tuple(device.envelope for device in site.devices if not profiles.is_meter(device.profile)),
+        site.inject_limit_watts,
+        site.absorb_limit_watts,
+        site.meter,
     )
     return Sections(inventory, tuple(_enrolment(utility, site) for utility in site.utilities), envelope)
 

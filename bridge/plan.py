@@ -1,8 +1,9 @@
 """The plan: a frozen picture of the world in, one desired order for each function of a device out. Pure, level-based.
 
 Power, of which every device has one order, is planned in `power_plan`; each other function that a wish holds, or that
-was ordered before, in `function_plan`. What cannot be carried out at all is named in `not_carried`. With no wish in
-force a function is released to the device's own default.
+was ordered before, in `function_plan`. Limits at a site with a meter are held at its connection (`site_limits`). What
+cannot be carried out at all is named in `not_carried`. With no wish in force a function is released to the device's own
+default.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,27 +12,34 @@ from wattseal.bridge import power_plan, profiles
 from wattseal.bridge.function_plan import desired_functions, notes, order_value
 from wattseal.bridge.power_plan import PowerDraft
 from wattseal.bridge.site.model import Site
+from wattseal.bridge.site_limits import held_by_meter, hold_limits
 from wattseal.bridge.timeline import ActiveWish, in_force
-from wattseal.bridge.world import PLANNER, Desired, DevicePicture, World
+from wattseal.bridge.world import PLANNER, Desired, DevicePicture, Plan, World
 from wattseal.protocols.grid_event import Point
 from wattseal.protocols.wish import Connect
 
-__all__ = ["PLANNER", "Desired", "DevicePicture", "World", "plan"]
+__all__ = ["PLANNER", "Desired", "DevicePicture", "Plan", "World", "plan"]
 
 
-def plan(world: World, site: Site) -> tuple[Desired, ...]:
-    """The desired orders, in the site's order of devices: power first, then the functions in use."""
-    drafts = {device.name: PowerDraft(device, profiles.operations_of(device.profile)) for device in site.devices}
+def plan(world: World, site: Site) -> Plan:
+    """The desired orders, in the site's order of devices: power first, then the functions in use. Meters have none."""
+    drafts = {
+        device.name: PowerDraft(device, profiles.operations_of(device.profile))
+        for device in site.devices
+        if not profiles.is_meter(device.profile)
+    }
     pictures = {picture.name: picture for picture in world.devices}
     active = power_plan.without_outranked_levels(in_force(world.events, world.now))
     beside: dict[str, list[ActiveWish]] = {}
     for wish in active:
-        enrolled = site.devices_of(wish.timed.event.origin.utility)
-        power_plan.apply(wish, [draft for name, draft in drafts.items() if name in enrolled], drafts, pictures)
+        enrolled = [name for name in site.devices_of(wish.timed.event.origin.utility) if name in drafts]
+        if not held_by_meter(wish, site):
+            power_plan.apply(wish, [draft for name, draft in drafts.items() if name in enrolled], drafts, pictures)
         if order_value(wish.wish) is not None or isinstance(wish.wish, Connect):
             for name in _aimed(wish, enrolled):
                 beside.setdefault(name, []).append(wish)
-    return tuple(_all(drafts, beside, world, site))
+    holds = hold_limits(active, drafts, world, site)
+    return Plan(tuple(_all(drafts, beside, world, site)), holds)
 
 
 def _aimed(wish: ActiveWish, enrolled: Sequence[str]) -> tuple[str, ...]:

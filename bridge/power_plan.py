@@ -16,6 +16,7 @@ A charger cannot be told to draw power, only to draw no more: a setpoint becomes
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from wattseal.bridge import profiles
 from wattseal.bridge.sharing import share
@@ -25,6 +26,9 @@ from wattseal.bridge.world import Desired, DevicePicture, window
 from wattseal.drivers.commands import Function, Operation, release_of
 from wattseal.protocols.grid_event import Point
 from wattseal.protocols.wish import AbsorbLimit, InjectLimit, Level, Setpoint
+
+# A site with a meter has its limits held in `site_limits`; none of them comes here.
+_UNMETERED: Final = "no meter at the connection point: the site's limit is shared, and the household does not count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +106,12 @@ def apply(
             weights = {draft.device.name: draft.device.envelope.max_watts for draft in aimed}
             for name, part in share(watts, _positive(weights)).items():
                 drafts[name].limit_inject(part, wish)
+                drafts[name].not_carried.append(_UNMETERED)
         case AbsorbLimit(watts) if wish.course.point is Point.SITE:
             weights = {draft.device.name: -draft.device.envelope.min_watts for draft in aimed}
             for name, part in share(watts, _positive(weights)).items():
                 drafts[name].limit_absorb(part, wish)
+                drafts[name].not_carried.append(_UNMETERED)
         case Setpoint(watts):
             for draft in aimed:
                 draft.set(watts, wish)

@@ -19,6 +19,11 @@ def operations_of(name: str) -> frozenset[Operation]:
     return frozenset(command.operation for command in profile_named(name).commands) | {Operation.RELEASE}
 
 
+def is_meter(name: str) -> bool:
+    """Whether a device of that profile only measures: it is read, and never ordered anything."""
+    return operations_of(name) == {Operation.RELEASE}
+
+
 @lru_cache(maxsize=64)
 def digest_of(name: str) -> bytes:
     """The digest that orders and the owner's inventory are bound to."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wattseal.bridge.authorise import decide, question
+from wattseal.bridge.connection_point import Holds
 from wattseal.bridge.facts import Facts, Standing, order_digest
 from wattseal.bridge.plan import plan
 from wattseal.bridge.site.model import Site
@@ -33,16 +34,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run came to: the whole plan, and a turn for each function of a device that needs an order."""
+    """What a run came to: the whole plan, a turn for each function of a device that needs an order; what is held."""
 
     plan: tuple[Desired, ...]
     turns: tuple[Turn, ...]
+    holds: Holds
 
 
 def run_plan(facts: Facts, events: Mapping[bytes, GridEvent], site: Site, policy: Policy) -> Run:
     """Repeats nothing, remembers nothing: equal facts give equal bytes."""
-    desired = plan(facts.world(events), site)
-    return Run(desired, tuple(_turns(facts, desired, site, policy)))
+    made = plan(facts.world(events), site)
+    return Run(made.desired, tuple(_turns(facts, made.desired, site, policy)), made.holds)
 
 
 def is_due(desired: Desired, facts: Facts) -> bool:

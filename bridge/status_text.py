@@ -22,10 +22,16 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
     for event in status["events"]:
         if not event["over"]:
             yield f"event {event['event']} v{event['version']} {event['status']}: {event['start']} to {event['end']}"
+    for flow, held in status["held"].items():
+        doubt = (
+            "" if held["meter_believed"] else "; the meter is not believed: check its sign and whether it stands still"
+        )
+        yield f"{flow} limit at the connection: devices together may {flow} {held['room_watts']} W{doubt}"
     for name, device in status["devices"].items():
         charge = "" if device["soc_permille"] is None else f", {device['soc_permille'] / 10:.1f} % charged"
         order = "no order yet" if device["operation"] is None else _order(device)
-        yield f"{name}: {order}{charge}, last seen {device['last_seen'] or 'never'}"
+        power = "" if device["measured_watts"] is None else f", measures {device['measured_watts']} W"
+        yield f"{name}: {order}{power}{charge}, last seen {device['last_seen'] or 'never'}"
         for function, held in device["functions"].items():
             yield f"  {function}: {held['operation']} {held['value']} ({held['standing']})"
 

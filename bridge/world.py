@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from wattseal.bridge.connection_point import NOTHING_HELD, Holds, Measured
 from wattseal.bridge.timeline import ActiveWish, TimedEvent
 from wattseal.drivers.commands import Order, Seat
 
@@ -12,12 +13,16 @@ PLANNER: Final = "plan/2"
 
 @dataclass(frozen=True, slots=True)
 class DevicePicture:
-    """What is known of a device when a plan is made, and the reading that says so."""
+    """What is known of a device when a plan is made, and the reading that says so.
+
+    `reachable`: the reading is recent enough to be believed. `measured`: the power in it, where it has one.
+    """
 
     name: str
     reading: bytes | None
     soc_permille: int | None
     reachable: bool
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,14 @@ class World:
     """Every input of one plan run but the site file itself.
 
     `held`: the functions beside power that were ordered before, and are to be released when no wish holds them.
+    `holds`: what the run before this one left of limits at the site.
     """
 
     now: int
     events: tuple[TimedEvent, ...]
     devices: tuple[DevicePicture, ...]
     held: frozenset[Seat] = frozenset()
+    holds: Holds = NOTHING_HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,14 @@ class Desired:
     order: Order
     source: ActiveWish | None
     not_carried: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The desired orders of all devices that can be ordered, and what the next run must know of limits at the site."""
+
+    desired: tuple[Desired, ...]
+    holds: Holds
 
 
 def window(wishes: Iterable[ActiveWish]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ no file, no key and no protocol.
     enrolments  [[utility, kind, peer identity, [programme, ...], [device, ...], [operation, ...], ceiling watts], ...]
     envelope    {1: [[device, min watts, max watts, ramp watts per second, dwell seconds, cycles per hour,
                       SoC floor permille, SoC ceiling permille, [forbidden operation, ...]], ...],
-                 2: site inject limit watts, 3: site absorb limit watts}
+                 2: site inject limit watts, 3: site absorb limit watts, 4: the site's meter, where it has one}
 """
 
 from collections.abc import Iterable, Mapping
@@ -132,11 +132,15 @@ class DeviceEnvelope:
 
 @dataclass(frozen=True, slots=True)
 class SiteEnvelope:
-    """The devices' envelopes, and what the site may inject and absorb by order, all devices together."""
+    """The devices' envelopes, and what the site may inject and absorb by order, all devices together.
+
+    `meter` is the device at the connection point, empty where there is none.
+    """
 
     devices: tuple[DeviceEnvelope, ...]
     inject_limit_watts: int
     absorb_limit_watts: int
+    meter: str = ""
 
     def __post_init__(self) -> None:
         limits = min(self.inject_limit_watts, self.absorb_limit_watts)
@@ -161,7 +165,7 @@ class Sections:
         _require_once((row.utility for row in self.enrolments), "enrolments_malformed", "enrolled utility")
         known = {row.device for row in self.inventory}
         named = {device for row in self.enrolments for device in row.devices}
-        named |= {row.device for row in self.envelope.devices}
+        named |= {row.device for row in self.envelope.devices} | {self.envelope.meter} - {""}
         strange = ", ".join(sorted(named - known))
         _require(not strange, "device_unknown", f"Not in the inventory, yet enrolled or in the envelope: {strange}.")
 
@@ -252,16 +256,21 @@ def encode_envelope(envelope: SiteEnvelope) -> bytes:
         )
         for row in envelope.devices
     )
-    return cbor.encode({1: rows, 2: envelope.inject_limit_watts, 3: envelope.absorb_limit_watts})
+    section: dict[int, cbor.Value] = {1: rows, 2: envelope.inject_limit_watts, 3: envelope.absorb_limit_watts}
+    return cbor.encode({**section, 4: envelope.meter} if envelope.meter else section)
 
 
 def decode_envelope(data: bytes) -> SiteEnvelope:
     """Raises `SectionError` (`envelope_malformed`) or `CborError`."""
     reason = "envelope_malformed"
-    match cbor.decode(data, max_bytes=_MAX_BYTES):
+    section, meter = cbor.decode(data, max_bytes=_MAX_BYTES), ""
+    if isinstance(section, Mapping) and section.get(4):
+        meter = _text(section[4], reason)
+        section = {key: value for key, value in section.items() if key != 4}  # noqa: PLR2004 - the meter's key
+    match section:
         case {1: rows, 2: inject, 3: absorb, **rest} if not rest:
             devices = tuple(_device_envelope(row) for row in _rows(rows, reason))
-            return SiteEnvelope(devices, _integer(inject, reason), _integer(absorb, reason))
+            return SiteEnvelope(devices, _integer(inject, reason), _integer(absorb, reason), meter)
     raise SectionError(reason, "The envelope section is not laid out as this release reads it.")
 
 

@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 @simulate.command("device", context_settings=_PASS_ON)
 def device(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="battery or ev-charger", show_default=False)],
+    name: Annotated[str, typer.Argument(help="battery, ev-charger or meter", show_default=False)],
 ) -> None:
     """A device with physics on a Modbus TCP port; further options (--port 0 --json ...) go to it: see `-- --help`."""
     from wattseal.drivers.simulators.command import main

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from wattseal.bridge.connection_point import Measured
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.facts import Standing
@@ -173,7 +174,7 @@ def _releases(seat: Seat, memory: Memory) -> bool:
 def _reading(said: Statement, reading: Reading, memory: Memory, deed: Deed) -> Consequence:
     soc = next((q for q in reading.quantities if q.name == "soc_percent" and q.quality == _GOOD), None)
     permille = None if soc is None or abs(soc.scale) > _MAX_SCALE else _permille(soc.value, soc.scale)
-    picture = DevicePicture(reading.device, said.digest, permille, reachable=True)
+    picture = DevicePicture(reading.device, said.digest, permille, reachable=True, measured=_measured(reading))
     memory.pictures[reading.device] = picture
     memory.seen_at[reading.device] = reading.to_ms // 1000
     samples = [
@@ -182,7 +183,17 @@ def _reading(said: Statement, reading: Reading, memory: Memory, deed: Deed) -> C
         if q.quality != _STALE
     ]
     deed.write(lambda db: keep_samples(db, samples))
-    return Consequence(Heard.NOTHING)
+    # While a limit at the site is held, each reading may ask for another order; none is given below the loop's band.
+    return Consequence(Heard.LOOK if memory.holds else Heard.NOTHING)
+
+
+def _measured(reading: Reading) -> Measured | None:
+    """The power in a reading, in whole watts toward zero; one told again is as old as it says."""
+    power = next((q for q in reading.quantities if q.name == "watts" and q.quality in {_GOOD, _STALE}), None)
+    if power is None or abs(power.scale) > _MAX_SCALE:
+        return None
+    whole = abs(power.value) * 10 ** max(power.scale, 0) // 10 ** max(-power.scale, 0)
+    return Measured(int(whole) if power.value >= 0 else -int(whole), reading.to_ms // 1000)
 
 
 def _permille(value: int, scale: int) -> int:

@@ -7,6 +7,7 @@ brings back everything but the gateway's epoch and the last readings, which the 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from wattseal.bridge.connection_point import NOTHING_HELD, Holds
 from wattseal.bridge.facts import LiveOrder, Standing, order_digest
 from wattseal.bridge.journal import LiveRow, Recollection, live_order_of
 from wattseal.bridge.run import REVERT_GRACE_SECONDS
@@ -37,7 +38,10 @@ class GatewayPicture:
 
 @dataclass(slots=True)
 class Memory:
-    """The core's world. `wanted_afresh` names what must be ordered again although nothing changed."""
+    """The core's world. `wanted_afresh` names what must be ordered again although nothing changed.
+
+    `holds` is what the last look left of limits at the site; a restart begins them anew, tight.
+    """
 
     events: dict[tuple[str, str], TimedEvent] = field(default_factory=dict)
     live: dict[Seat, LiveRow] = field(default_factory=dict)
@@ -46,6 +50,7 @@ class Memory:
     wanted_afresh: set[Seat] = field(default_factory=set)
     gateway: GatewayPicture = field(default_factory=GatewayPicture)
     storage_low: bool = False
+    holds: Holds = NOTHING_HELD
 
     @classmethod
     def restore(cls, recollection: Recollection) -> "Memory":

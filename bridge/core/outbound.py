@@ -56,6 +56,7 @@ def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
         epoch=memory.gateway.epoch,
         first_sequence=memory.gateway.sequence + 1,
         lease_seconds=site.lease_seconds,
+        holds=memory.holds,
     )
 
 
@@ -66,6 +67,7 @@ def dispatch(memory: Memory, site: Site, policy: Policy, scribe: Scribe, now: In
     facts = facts_of(memory, site, policy, now)
     events = memory.events_by_intent()
     run = run_plan(facts, events, site, policy)
+    memory.holds = run.holds
     if not run.turns:
         return None
     said = deed.say(scribe.facts(facts, _parents(facts), now), site.text, policy.text)

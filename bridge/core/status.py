@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from wattseal.bridge.connection_point import Flow, Hold
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.journal import LiveRow
 from wattseal.bridge.site.model import Site
@@ -32,6 +33,7 @@ def status(memory: Memory, site: Site, now: Instant, size: int) -> Mapping[str, 
             }
             for wish in in_force(memory.events.values(), now.unix)
         ],
+        "held": {str(flow): _hold(hold) for flow in Flow if (hold := memory.holds.of(flow)) is not None},
         "devices": {device.name: _device(memory, device.name) for device in site.devices},
     }
 
@@ -61,8 +63,19 @@ def _device(memory: Memory, name: str) -> Mapping[str, object]:
             for function in Function
             if function is not Function.POWER and (held := memory.live.get(Seat(name, function))) is not None
         },
+        "measured_watts": None if picture is None or picture.measured is None else picture.measured.watts,
         "soc_permille": None if picture is None else picture.soc_permille,
         "last_seen": _rfc3339(memory.seen_at[name]) if name in memory.seen_at else None,
+    }
+
+
+def _hold(hold: Hold) -> Mapping[str, object]:
+    """Watts toward the limit: what the devices together may do, and what the household does."""
+    return {
+        "room_watts": hold.room_watts,
+        "since": _rfc3339(hold.changed_at),
+        "background_watts": hold.background_watts,
+        "meter_believed": hold.believed,
     }
 
 

@@ -68,7 +68,10 @@ class Utility:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The whole file, and its very bytes: they are content of the facts that a plan rests on."""
+    """The whole file, and its very bytes: they are content of the facts that a plan rests on.
+
+    `meter` names the device that measures the connection point; empty: none does.
+    """
 
     name: str
     lab: bool
@@ -78,6 +81,7 @@ class Site:
     devices: tuple[Device, ...]
     utilities: tuple[Utility, ...]
     text: bytes
+    meter: str = ""
 
     def device(self, name: str) -> Device | None:
         """The device of that name."""

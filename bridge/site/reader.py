@@ -18,7 +18,7 @@ from wattseal.bridge.site.model import (
     UtilityTls,
 )
 from wattseal.drivers.commands import MAX_LEASE_SECONDS, Operation
-from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
+from wattseal.drivers.manifest_sections import SOC_FULL_PERMILLE, DeviceEnvelope, LinkKind
 from wattseal.drivers.operations import POWER_OPERATIONS
 from wattseal.protocols.openadr20b.translate import DispatchSign, MarketContext
 
@@ -56,6 +56,7 @@ def _site(root: Table, text: bytes) -> Site:
     inject = head.whole("inject_limit_watts", "Give the connection's export limit in watts.", 0, _MOST_WATTS)
     absorb = head.whole("absorb_limit_watts", "Give the connection's import limit in watts.", 0, _MOST_WATTS)
     lease = head.whole("lease_seconds", "Choose 10 to 900 seconds.", 10, MAX_LEASE_SECONDS, 300)
+    meter = head.text("meter", "Name the [[device]] that measures the connection point.", "")
     head.close()
     devices = tuple(_device(table) for table in root.tables("device", "Write one [[device]] table for each device."))
     names = [device.name for device in devices]
@@ -64,7 +65,12 @@ def _site(root: Table, text: bytes) -> Site:
         _utility(table, names) for table in root.tables("utility", "Write one [[utility]] table.", required=False)
     )
     _unique(root, "utility", [utility.name for utility in utilities])
-    return Site(name, lab, inject, absorb, lease, devices, utilities, text)
+    meters = [device.name for device in devices if profiles.is_meter(device.profile)]
+    if meter and meter not in meters:
+        head.wrong(
+            "meter", f"is {meter!r}", f"Name a device whose profile is a meter: {', '.join(meters) or '(none)'}."
+        )
+    return Site(name, lab, inject, absorb, lease, devices, utilities, text, meter)
 
 
 def _device(table: Table) -> Device:
@@ -81,14 +87,26 @@ def _device(table: Table) -> Device:
         table.wrong("identity", f"is {identity!r}", "Write maker|model|serial, with two '|' signs.")
     sampling = table.whole("sampling_seconds", "Choose 1 to 3600 seconds.", 1, 3600, 10)
     tolerance = table.whole("tolerance_watts", "How far the measured power may lie from the order.", 0, 100_000, 50)
-    levels_table = table.table("levels", "Say what SIMPLE levels mean.", required=False)
-    levels = {level: _level(levels_table, level) for level in _LEVELS if levels_table.has(f"level_{level}")}
-    levels_table.close()
-    envelope = _envelope(table.table("envelope", "Every device needs a [device.envelope] table."), name)
+    levels, envelope = _unordered(table, name) if profiles.is_meter(profile) else _ordered(table, name)
     table.close()
     return Device(
         name, profile, link, address, unit, identity, sampling, tolerance, levels, envelope,
     )  # fmt: skip
+
+
+def _ordered(table: Table, device: str) -> tuple[dict[int, LevelAction], DeviceEnvelope]:
+    levels_table = table.table("levels", "Say what SIMPLE levels mean.", required=False)
+    levels = {level: _level(levels_table, level) for level in _LEVELS if levels_table.has(f"level_{level}")}
+    levels_table.close()
+    return levels, _envelope(table.table("envelope", "Every device needs a [device.envelope] table."), device)
+
+
+def _unordered(table: Table, device: str) -> tuple[dict[int, LevelAction], DeviceEnvelope]:
+    for key in ("levels", "envelope"):
+        if table.has(key):
+            table.table(key, "").pairs()
+            table.wrong(key, "stands at a meter, which takes no orders", "Remove it.")
+    return {}, DeviceEnvelope(device, 0, 0, 0, 0, 0, 0, SOC_FULL_PERMILLE)
 
 
 def _level(levels: Table, level: int) -> LevelAction:

@@ -13,6 +13,8 @@ lab = {lab}                     # true on a bench only: owner keys may stay, and
 inject_limit_watts = 10000      # what the connection may export
 absorb_limit_watts = 22000      # what the connection may import
 lease_seconds = 300             # how long an order lives without a renewal, 900 at most
+# meter = "meter"               # the [[device]] that measures the connection point: limits at the site hold there;
+                                # without one they are shared among the devices, and the household does not count
 
 [[device]]
 name = "battery"
@@ -47,6 +49,16 @@ level_3 = {{ operation = "limit_absorb", watts = 0 }}
 [device.envelope]
 min_watts = -22000
 max_watts = 0
+
+# A meter is read and never ordered anything: no levels, no envelope. Which sign of its W is export, vendors decide:
+# sunspec_meter_import_positive or sunspec_meter_export_positive, for models 211 to 214 sunspec_meter_float_... alike.
+# Sample it every 1 to 5 seconds: what it shows late, a limit obeys late.
+# [[device]]
+# name = "meter"
+# profile = "sunspec_meter_import_positive"
+# link = "modbus-tcp"
+# address = "tcp://127.0.0.1:1504"
+# sampling_seconds = 2
 
 [[utility]]
 name = "north-grid"

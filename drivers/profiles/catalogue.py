@@ -6,8 +6,9 @@ from wattseal.certs.errors import MisuseError
 from wattseal.drivers.profiles.alfen_eve import ALFEN_EVE
 from wattseal.drivers.profiles.declaration import Profile
 from wattseal.drivers.profiles.sunspec_battery import SUNSPEC_BATTERY
+from wattseal.drivers.profiles.sunspec_meter import SUNSPEC_METERS
 
-CATALOGUE: Final[tuple[Profile, ...]] = (SUNSPEC_BATTERY, ALFEN_EVE)
+CATALOGUE: Final[tuple[Profile, ...]] = (SUNSPEC_BATTERY, ALFEN_EVE, *SUNSPEC_METERS)
 
 
 def profile_named(name: str) -> Profile:

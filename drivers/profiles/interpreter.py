@@ -27,7 +27,7 @@ from wattseal.drivers.modbus.exchange import Exchange, RegisterLink
 from wattseal.drivers.modbus.link import LinkSettings
 from wattseal.drivers.profiles import canonical, planning, reading, verdict
 from wattseal.drivers.profiles.declaration import Profile, Window
-from wattseal.drivers.profiles.picture import Picture, read_windows
+from wattseal.drivers.profiles.picture import Picture, models_like, read_windows
 from wattseal.drivers.sunspec.discovery import counts_at, discover
 
 _ADOPTING: Final = 0
@@ -132,7 +132,11 @@ class ProfiledDevice:
             self._layout = Layout(self._unit)
             return self._layout
         chain = await discover(self._link, self._unit)
-        missing = [str(model) for model in self._profile.identity.models if not chain.of(model)]
+        missing = [
+            " to ".join(str(one) for one in dict.fromkeys((models_like(model)[0], models_like(model)[-1])))
+            for model in self._profile.identity.models
+            if not any(chain.of(one) for one in models_like(model))
+        ]
         if missing:
             raise LayoutError(
                 "model_missing",

@@ -5,6 +5,7 @@ scaled values are marked suspect. Sign, sentinels and validity are the profile's
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from wattseal.drivers.device import Layout, LayoutError, ModelPlace, Quality, Quantity
 from wattseal.drivers.modbus.exchange import DeviceExceptionError, Exchange, RegisterLink
@@ -22,6 +23,8 @@ from wattseal.drivers.profiles.declaration import (
 from wattseal.drivers.profiles.registers import number_from, size_of, text_from
 from wattseal.drivers.sunspec.discovery import ModelRead, read_model
 from wattseal.drivers.sunspec.models import Decoder, decoder_of
+
+_ONE_LAYOUT: Final = ((201, 202, 203, 204), (211, 212, 213, 214))
 
 
 @dataclass(slots=True)
@@ -55,8 +58,14 @@ async def read_windows(link: RegisterLink, profile: Profile, layout: Layout, win
 
 
 def place_of(layout: Layout, model: int) -> ModelPlace | None:
-    """The first occurrence of a model, or None."""
-    return next((place for place in layout.models if place.model == model), None)
+    """The first occurrence of a model, or of one that is laid out like it; None where there is neither."""
+    alike = models_like(model)
+    return next((place for place in layout.models if place.model in alike), None)
+
+
+def models_like(model: int) -> tuple[int, ...]:
+    """The models that a profile means by one number: the meter models of a row differ in wiring, not in layout."""
+    return next((row for row in _ONE_LAYOUT if row[0] == model), (model,))
 
 
 def in_range(quantity: Quantity, valid: tuple[int, int]) -> bool:
@@ -122,7 +131,7 @@ def _check_header(read: ModelRead) -> None:
 
 
 def _take_model_point(read: ModelRead, point: Point, where: ModelPoint, picture: Picture) -> None:
-    block, register = read.block, f"{where.model}.{where.name}"
+    block, register = read.block, f"{read.place.model}.{where.name}"
     laid_out = block.decoder.by_name.get(where.name)
     if laid_out is None:
         picture.quantities[point.name] = Quantity(None, 0, Quality.NOT_IMPLEMENTED, register)

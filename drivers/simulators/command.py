@@ -1,4 +1,4 @@
-"""The simulators as a program: `python -m wattseal.drivers.simulators.command battery|ev-charger ...`.
+"""The simulators as a program: `python -m wattseal.drivers.simulators.command battery|ev-charger|meter ...`.
 
 Prints one line when it is ready and runs until SIGTERM or SIGINT. Exit: 0 ended, 2 usage, 3 the world failed.
 """
@@ -8,7 +8,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +21,11 @@ from wattseal.drivers.simulators.clock import Clock, SystemClock, VirtualClock
 from wattseal.drivers.simulators.device import Device
 from wattseal.drivers.simulators.ev_charger import EvCharger, EvChargerOptions
 from wattseal.drivers.simulators.ev_physics import DEFAULT_SOC_PERCENT, Visit
+from wattseal.drivers.simulators.neighbours import Neighbours
 from wattseal.drivers.simulators.own_mode import OWN_MODES, constant
 from wattseal.drivers.simulators.physics import BatteryBody
 from wattseal.drivers.simulators.running import RunningDevice, running_device
+from wattseal.drivers.simulators.site_meter import SiteMeter, SiteMeterOptions
 
 USAGE, WORLD_FAILED = 2, 3
 
@@ -37,6 +39,8 @@ class ServeOptions:
     port: int = 0
     control_port: int = 0
     write_log: Path | None = None
+    beside: Callable[[], Awaitable[None]] | None = None
+    """What runs as long as the device does, such as looking at other simulators; it raises nothing."""
 
 
 async def serve(options: ServeOptions, ready: Callable[[RunningDevice[Device]], None]) -> None:
@@ -57,8 +61,10 @@ async def serve(options: ServeOptions, ready: Callable[[RunningDevice[Device]], 
     ) as running:
         ready(running)
         stopped = asyncio.create_task(stop.wait())
+        beside = asyncio.ensure_future(stop.wait() if options.beside is None else options.beside())
         await asyncio.wait((stopped, running.failed), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        beside.cancel()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,6 +96,7 @@ def _announce(running: RunningDevice[Device], *, as_json: bool) -> None:
 def _options(arguments: argparse.Namespace) -> ServeOptions:
     return ServeOptions(
         build=arguments.build(arguments),
+        beside=arguments.behind.follow if "behind" in arguments else None,
         clock=SystemClock() if arguments.virtual_clock is None else VirtualClock(_start(arguments.virtual_clock)),
         port=arguments.port,
         control_port=arguments.control_port,
@@ -134,6 +141,17 @@ def _ev_charger(arguments: argparse.Namespace) -> Callable[[float], Device]:
     return lambda now: EvCharger(options, now)
 
 
+def _meter(arguments: argparse.Namespace) -> Callable[[float], Device]:
+    arguments.behind = Neighbours(tuple(arguments.behind_port or ()))
+    options = SiteMeterOptions(
+        serial=arguments.serial,
+        household_watts=arguments.household_watts,
+        export_positive=arguments.positive == "export",
+        behind=(arguments.behind.watts,),
+    )
+    return lambda now: SiteMeter(options, now)
+
+
 def _visit(text: str) -> Visit:
     """`ARRIVES[:LEAVES[:SOC]]`, seconds after the start and percent."""
     arrives, leaves, soc_percent, *_ = (*text.split(":"), "", "", "")
@@ -167,6 +185,16 @@ def _parser() -> argparse.ArgumentParser:
     cars = charger.add_mutually_exclusive_group()
     cars.add_argument("--car", type=_visit, action="append", metavar="ARRIVES[:LEAVES[:SOC]]", help="a car's visit")
     cars.add_argument("--no-car", action="store_true", help="nobody comes (default: a car is there from the start)")
+    meter = _device(devices, "meter", "SunSpec three-phase meter (203) at base 40000, unit 1", _meter)
+    meter.add_argument("--serial", default="WS-MET-0001", help="serial number in model 1")
+    meter.add_argument(
+        "--household-watts", type=float, default=-800.0, help="what all but the devices gives; negative draws"
+    )
+    meter.add_argument("--positive", choices=("import", "export"), default="import", help="which way W is positive")
+    meter.add_argument(
+        "--behind", type=int, action="append", dest="behind_port", metavar="CONTROL_PORT",
+        help="control door of a simulator behind the meter; may be given several times",
+    )  # fmt: skip
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Where the points of SunSpec models 1, 701, 702, 703, 704 and 713 lie: offsets from each model's ID register.
+"""Where the points of SunSpec models 1, 203, 701, 702, 703, 704 and 713 lie: offsets from each model's ID register.
 
 Facts of the public model definitions, typed by hand in this file. Knows no values and no device.
 """
@@ -132,6 +132,29 @@ AC_CONTROLS = ModelLayout(
 )
 
 STORAGE = ModelLayout(713, 7, (*HEADER, *_run(2, U16, "WHRtg WHAvail SoC SoH Sta"), *_run(7, I16, "WH_SF Pct_SF")))
+
+METER = ModelLayout(
+    203,
+    105,
+    (
+        *HEADER,
+        *_run(2, I16, "A AphA AphB AphC A_SF PhV PhVphA PhVphB PhVphC PPV PhVphAB PhVphBC PhVphCA V_SF"),
+        *_run(16, I16, "Hz Hz_SF W WphA WphB WphC W_SF VA VAphA VAphB VAphC VA_SF VAR VARphA VARphB VARphC VAR_SF"),
+        *_run(33, I16, "PF PFphA PFphB PFphC PF_SF"),
+        *_run(38, U32, "TotWhExp TotWhExpPhA TotWhExpPhB TotWhExpPhC"),
+        *_run(46, U32, "TotWhImp TotWhImpPhA TotWhImpPhB TotWhImpPhC"),
+        Point("TotWh_SF", 54, I16),
+        *_run(55, U32, "TotVAhExp TotVAhExpPhA TotVAhExpPhB TotVAhExpPhC"),
+        *_run(63, U32, "TotVAhImp TotVAhImpPhA TotVAhImpPhB TotVAhImpPhC"),
+        Point("TotVAh_SF", 71, I16),
+        *_run(72, U32, "TotVArhImpQ1 TotVArhImpQ1PhA TotVArhImpQ1PhB TotVArhImpQ1PhC"),
+        *_run(80, U32, "TotVArhImpQ2 TotVArhImpQ2PhA TotVArhImpQ2PhB TotVArhImpQ2PhC"),
+        *_run(88, U32, "TotVArhExpQ3 TotVArhExpQ3PhA TotVArhExpQ3PhB TotVArhExpQ3PhC"),
+        *_run(96, U32, "TotVArhExpQ4 TotVArhExpQ4PhA TotVArhExpQ4PhB TotVArhExpQ4PhC"),
+        Point("TotVArh_SF", 104, I16),
+        Point("Evt", 105, U32),
+    ),
+)
 
 ENTER_SERVICE = ModelLayout(
     703,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattseal.bridge.authorise import decide, question, raises_power
+from wattseal.bridge.connection_point import Hold, Holds, Measured
 from wattseal.bridge.facts import EventFact, Facts, FactsError, LiveOrder, Standing, order_digest
 from wattseal.bridge.making import default_policy, sections_of
 from wattseal.bridge.plan import Desired, DevicePicture
@@ -31,7 +32,13 @@ BYTES32 = st.binary(min_size=32, max_size=32)
 WHOLE = st.integers(-(2**40), 2**40)
 
 EVENT_FACTS = st.builds(EventFact, BYTES32, st.integers(0, 3600), st.none() | WHOLE)
-PICTURES = st.builds(DevicePicture, st.text(max_size=9), st.none() | BYTES32, st.none() | WHOLE, st.booleans())
+MEASURED = st.none() | st.builds(Measured, WHOLE, WHOLE)
+PICTURES = st.builds(
+    DevicePicture, st.text(max_size=9), st.none() | BYTES32, st.none() | WHOLE, st.booleans(), MEASURED
+)
+HOLDS = st.none() | st.builds(
+    Hold, WHOLE, WHOLE, st.none() | WHOLE, WHOLE, WHOLE, WHOLE, st.none() | WHOLE, st.booleans(), st.integers(0, 2)
+)
 LIVES = st.builds(
     LiveOrder,
     st.text(max_size=9),
@@ -57,6 +64,7 @@ FACTS = st.builds(
     st.integers(0, 2**40),
     st.integers(10, 900),
     st.text(max_size=9),
+    st.builds(Holds, HOLDS, HOLDS),
 )
 
 
@@ -68,7 +76,7 @@ def test_facts_there_and_back(facts):
     assert Facts.decode(encoded).encode() == encoded
 
 
-@given(FACTS, st.integers(1, 13), st.sampled_from([None, -1, "x", b"x", (), (1,), ((1, 2, 3),), True, "trusted"]))
+@given(FACTS, st.integers(1, 14), st.sampled_from([None, -1, "x", b"x", (), (1,), ((1, 2, 3),), True, "trusted"]))
 @settings(max_examples=200, deadline=None)
 def test_facts_laid_out_otherwise_are_refused(facts, key, value):
     """Whatever stands in a field: facts, or a peer's error, and never other facts from the same bytes."""

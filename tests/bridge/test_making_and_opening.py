@@ -8,6 +8,7 @@ from ven_world import dispatch, oadr_event
 
 from wattseal.bridge.core.opening import TIME_FLOOR, open_estate
 from wattseal.bridge.core.status import status
+from wattseal.bridge.doctor import examine
 from wattseal.bridge.journal import keep_mark
 from wattseal.bridge.making import RUNNING_ROLES, default_policy, make_box, sections_of, sign_manifest
 from wattseal.bridge.site.mistakes import SiteFileError
@@ -216,3 +217,24 @@ async def test_status_tells_what_is_in_force_and_why(bench):
     assert (battery["soc_permille"], battery["last_seen"]) == (512, "2027-01-15T08:00:00Z")
     assert told["gateway"] == {"connected": True, "held": 1}
     assert [one["event"] for one in told["events"]] == ["E1", "E2"]
+
+
+METER = b"""
+[[device]]
+name = "meter"
+profile = "sunspec_meter_import_positive"
+link = "simulator"
+address = "tcp://127.0.0.1:1504"
+
+[[utility]]"""
+
+
+def test_the_doctor_says_that_site_limits_have_no_meter(tmp_path):
+    """CSIP-AUS limits hold at the connection point: a utility that may limit is told of where nothing measures it."""
+    metered = SITE_TEXT.replace(b"[[utility]]", METER, 1).replace(b"[site]", b'[site]\nmeter = "meter"', 1)
+    unlimited = SITE_TEXT.replace(b'"set_power", "limit_inject", "limit_absorb"', b'"set_power"', 1)
+    told = {}
+    for name, text in (("bare", SITE_TEXT), ("metered", metered), ("unlimited", unlimited)):
+        found = examine(make_bench(tmp_path / name, text).root)
+        told[name] = [(one.bad, one.sentence[:5]) for one in found if one.reason == "site_meter_missing"]
+    assert told == {"bare": [(False, "north")], "metered": [], "unlimited": []}

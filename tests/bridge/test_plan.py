@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattseal.bridge import profiles
+from wattseal.bridge.connection_point import Measured
 from wattseal.bridge.plan import DevicePicture, World, plan
 from wattseal.bridge.site.model import Device, LevelAction, Site
 from wattseal.bridge.site.reader import read_site
@@ -58,7 +59,7 @@ def planned(where, *events, soc=None, away=()):
     pictures = tuple(
         DevicePicture(one.name, None, (soc or {}).get(one.name), one.name not in away) for one in where.devices
     )
-    return plan(World(NOW + 10, events, pictures), where)
+    return plan(World(NOW + 10, events, pictures), where).desired
 
 
 def told(where, *events, **world):
@@ -395,3 +396,76 @@ def test_a_utility_moves_and_narrows_only_the_devices_it_is_enrolled_for():
     for wish in (course(InjectLimit(0)), course(InjectLimit(0), "b"), course(Level(1)), course(Setpoint(0), "b")):
         assert told(where, ours, one(wish, utility="other"))["b"] == (SET, 4000)
         assert told(where, ours, one(wish, utility="gone")) == told(where, ours)
+
+
+UNMETERED = "no meter at the connection point: the site's limit is shared, and the household does not count"
+
+
+@pytest.mark.parametrize("wish", [InjectLimit(1500), AbsorbLimit(1500)])
+def test_a_site_limit_without_a_meter_is_shared_and_says_so(wish):
+    """CSIP-AUS: the limit is meant at the connection point, where nothing measures."""
+    notes = {one.device: one.not_carried for one in planned(THREE, one(course(wish)))}
+    told_to = ("a", "b") if isinstance(wish, InjectLimit) else ("a", "b", "charger")
+    assert all(UNMETERED in notes[name] for name in told_to)
+    assert all(UNMETERED not in note for note in planned_notes(one(course(wish, "a"))))
+
+
+def planned_notes(*events):
+    return [one.not_carried for one in planned(THREE, *events)]
+
+
+def metered(*devices, **fields):
+    meter = Device(
+        "m", "sunspec_meter_import_positive", LinkKind.SIMULATOR, "tcp://h:3", 1, "", 2, 50, {},
+        DeviceEnvelope("m", 0, 0, 0, 0, 0, 0, 1000),
+    )  # fmt: skip
+    return replace(site(*devices, meter, **fields), meter="m")
+
+
+def at_meter(watts, where, *events, **measured):
+    powers = {"m": watts} | measured
+    pictures = tuple(
+        DevicePicture(one.name, None, 500, reachable=True, measured=Measured(powers.get(one.name, 0), NOW))
+        for one in where.devices
+    )
+    return plan(World(NOW + 10, events, pictures), where).desired
+
+
+def test_with_a_meter_the_room_is_shared_by_capacity():
+    """1500 W of limit and 2000 W of load leave 3450 W to two equal batteries; the meter is ordered nothing."""
+    found = at_meter(-2000, metered(battery("a"), battery("b")), one(course(InjectLimit(1500))))
+    assert {one.device: (one.order.operation, one.order.value) for one in found} == {
+        "a": (INJECT, 1725), "b": (INJECT, 1725),
+    }  # fmt: skip
+    assert all(one.not_carried == () for one in found)
+
+
+def test_what_cannot_be_narrowed_is_household_and_named():
+    """A battery that draws 4000 W by itself has no limit on that: of 6000 W the car gets 6000 - 4000 - 50."""
+    where = metered(battery("a"), charger())
+    found = {one.device: one for one in at_meter(-4000, where, one(course(AbsorbLimit(6000))), a=-4000)}
+    assert (found["charger"].order.operation, found["charger"].order.value) == (ABSORB, 1950)
+    assert found["a"].order.operation is RELEASE
+    assert found["a"].not_carried == ("sunspec_battery cannot be told to import less: it counts as household",)
+
+
+def test_a_background_beyond_the_limit_orders_nobody_to_absorb():
+    """A roof exports 4000 W: a limit of 1500 W holds the battery at 0 W, and that it is broken all the same is told."""
+    (found,) = at_meter(4000, metered(battery("a")), one(course(InjectLimit(1500))))
+    assert (found.order.operation, found.order.value) == (INJECT, 0)
+    assert "broken by 2500 W without the devices" in found.not_carried[0]
+
+
+def test_a_device_that_the_utility_is_not_enrolled_for_is_household():
+    where = metered(battery("a"), battery("b"), utilities=(utility("north", "a"),))
+    found = {one.device: one.order for one in at_meter(0, where, one(course(InjectLimit(1500))), b=1000)}
+    assert (found["a"].operation, found["a"].value) == (INJECT, 1450)  # the 1000 W of b are in the meter's 0 W
+    assert found["b"].operation is RELEASE
+
+
+def test_of_two_limits_the_tighter_holds_whatever_its_precedence():
+    loose = one(course(InjectLimit(4000)), priority=1, event_id="loose")
+    tight = one(course(InjectLimit(1000)), priority=2, event_id="tight")
+    (found,) = at_meter(0, metered(battery("a")), loose, tight)
+    assert found.order.value == 950
+    assert found.source.timed is tight

@@ -267,3 +267,54 @@ def test_only_its_own_error_escapes_whatever_stands_there(swaps):
 def test_only_its_own_error_escapes_from_bytes(text):
     with pytest.raises(SiteFileError):
         read_site(text)
+
+
+METER = b"""
+[[device]]
+name = "meter"
+profile = "sunspec_meter_import_positive"
+link = "simulator"
+address = "tcp://127.0.0.1:1504"
+sampling_seconds = 2
+"""
+
+
+def metered(text: bytes = SITE_TEXT, meter: str = "meter") -> bytes:
+    return text.replace(b"[[utility]]", METER + b"\n[[utility]]", 1).replace(
+        b"lease_seconds = 300", f'lease_seconds = 300\nmeter = "{meter}"'.encode(), 1
+    )
+
+
+def test_a_meter_is_a_device_without_levels_and_envelope():
+    """It stands in the signed inventory with its profile, which says its sign, and as the site's meter; nothing may be
+    ordered from it, for it has no envelope.
+    """
+    site = read_site(metered())
+    assert site.meter == "meter"
+    device = site.device("meter")
+    assert device is not None
+    assert (device.levels, device.envelope.min_watts, device.envelope.max_watts) == ({}, 0, 0)
+    sections = sections_of(site)
+    assert sections.envelope.meter == "meter"
+    assert sections.envelope.device("meter") is None
+    assert sections.device("meter").profile == "sunspec_meter_import_positive"
+    assert read_site(SITE_TEXT).meter == ""
+
+
+def test_another_meter_is_a_difference_that_must_be_signed():
+    unnamed = sections_of(read_site(SITE_TEXT.replace(b"[[utility]]", METER + b"\n[[utility]]", 1))).encode()
+    assert sections_of(read_site(metered())).encode()["envelope"] != unnamed["envelope"]
+
+
+@pytest.mark.parametrize("meter", ["battery", "nobody"])
+def test_only_a_meter_can_be_the_sites_meter(meter):
+    mistakes = mistakes_of(metered(meter=meter))
+    assert [mistake.key for mistake in mistakes] == ["site.meter"]
+    assert "meter" in mistakes[0].mend
+
+
+def test_levels_and_envelope_at_a_meter_are_mistakes():
+    text = metered().replace(
+        b"sampling_seconds = 2\n", b"[device.levels]\nlevel_1 = 3\n[device.envelope]\nmin_watts = 0\n", 1
+    )
+    assert [mistake.key for mistake in mistakes_of(text)] == ["device[2].levels", "device[2].envelope"]

@@ -34,6 +34,8 @@ GRID = Enrolment("g", EnrolmentKind.OPENADR_2_0B, "AA", ("p1",), ("b",), (Operat
 BOUNDS = DeviceEnvelope("b", -5, 5, 1, 2, 3, 100, 900, (Operation.LIMIT_ABSORB,))
 WHOLE = Sections((ROW,), (GRID,), SiteEnvelope((BOUNDS,), 7, 8))
 
+METERED = Sections((ROW, replace(ROW, device="m")), (GRID,), SiteEnvelope((BOUNDS,), 7, 8, "m"))
+
 NAMES = st.text(min_size=1, max_size=8)
 WATTS = st.integers(0, 2**40)
 ROWS = st.builds(
@@ -220,3 +222,22 @@ def test_only_documented_errors_escape(member, junk):
     rows = swapped(envelope[1], member, junk)
     for spoilt in (envelope | {1: rows}, envelope | {member: junk}, junk):
         assert read_or_refused(decode_envelope, encode_envelope, cbor.encode(spoilt))
+
+
+def test_the_meter_has_a_key_of_its_own_and_none_where_there_is_none():
+    """A manifest without a meter has the bytes that it had before there were meters."""
+    assert cbor2.loads(METERED.encode()["envelope"])[4] == "m"
+    assert set(cbor2.loads(WHOLE.encode()["envelope"])) == {1, 2, 3}
+    assert Sections.decode(METERED.encode()) == METERED
+
+
+@pytest.mark.parametrize("meter", ["", 5, None, ["m"]])
+def test_a_meter_without_a_name_is_refused(meter):
+    section = cbor.encode({**cbor.decode(METERED.encode()["envelope"]), 4: meter})
+    with pytest.raises(SectionError, match="envelope_malformed"):
+        decode_envelope(section)
+
+
+def test_a_meter_outside_the_inventory_is_refused():
+    with pytest.raises(SectionError, match="device_unknown"):
+        replace(METERED, inventory=(ROW,))

@@ -89,6 +89,8 @@ async def test_killed_process_leaves_every_acknowledged_write_in_its_log(tmp_pat
         (("battery", "--capacity-wh", "nan"), 2, "capacity_wh"),
         (("battery", "--virtual-clock", "noon"), 2, "RFC 3339"),
         (("ev-charger", "--car", "9:3"), 2, "Visits"),
+        (("meter", "--household-watts", "1e9"), 2, "household_watts"),
+        (("meter", "--positive", "both"), 2, "invalid choice"),
         (("toaster",), 2, "invalid choice"),
         (("battery", "--port", "99999"), 3, "TCP port 99999"),
         (("battery", "--write-log", "/nowhere/at/all"), 3, "write log"),
