@@ -18,7 +18,7 @@ from wattseal.certs.keys import PublicKey, Signer
 ALGORITHM: Final = 1
 CRITICAL: Final = 2
 KEY_ID: Final = 4
-MAX_BYTES: Final = 1 << 16
+MAX_BYTES: Final = 1 << 20  # of any message; `statement` sets a smaller one for most kinds
 _TAG: Final = 18
 _CONTEXT: Final = "Signature1"
 

@@ -21,7 +21,7 @@ from wattseal.certs.errors import MisuseError, PeerError
 from wattseal.certs.keys import PublicKey, Signer
 from wattseal.certs.statement import Header, Kind, Role, Statement
 
-_MAX_BYTES: Final = 1 << 18
+_MAX_BYTES: Final = cose.MAX_BYTES
 
 
 class TrustError(PeerError):

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from wattseal.certs import cbor, cose
-from wattseal.certs.errors import PeerError
+from wattseal.certs.errors import MisuseError, PeerError
 from wattseal.certs.keys import Signer
 
 DIGEST_BYTES: Final = 32
@@ -31,7 +31,6 @@ _PARENTS: Final = -65537
 _CHAIN: Final = -65538
 _CONTENTS: Final = -65539
 _ISS, _SUB, _AUD, _EXP, _NBF, _IAT, _CTI = 1, 2, 3, 4, 5, 6, 7
-_MAX_DIGESTS: Final = 256
 
 
 class Role(StrEnum):
@@ -106,6 +105,24 @@ PARENTS_OF: Final[Mapping[Kind, tuple[frozenset[Kind], frozenset[Kind]]]] = {
 }
 
 
+# What names every device of a site grows with them; all else is small, and a stranger can make nobody hold more.
+_WIDE: Final = frozenset({Kind.MANIFEST, Kind.FACTS, Kind.RENEWAL})
+_WIDE_BYTES: Final = cose.MAX_BYTES
+_BYTES: Final = 1 << 16
+_WIDE_DIGESTS: Final = 4096
+_DIGESTS: Final = 256
+
+
+def most_bytes(kind: Kind) -> int:
+    """The cap of a sealed statement of that kind."""
+    return _WIDE_BYTES if kind in _WIDE else _BYTES
+
+
+def most_parents(kind: Kind) -> int:
+    """How many parents, or contents, a statement of that kind may name."""
+    return _WIDE_DIGESTS if kind in _WIDE else _DIGESTS
+
+
 class StatementError(PeerError):
     """A sealed message that is not a statement in our one shape."""
 
@@ -139,8 +156,14 @@ class Statement:
 
 
 def seal(signer: Signer, header: Header, body: bytes) -> Statement:
-    """Signs `body`, which must be deterministic CBOR (`cbor.encode`), under `header`."""
+    """Signs `body`, which must be deterministic CBOR (`cbor.encode`), under `header`.
+
+    Raises `MisuseError` (`message_oversized`) for what no reader would take.
+    """
     raw = cose.seal(signer, _header_map(header), body)
+    if len(raw) > most_bytes(header.kind):
+        cap = most_bytes(header.kind)
+        raise MisuseError("message_oversized", f"A {header.kind} of {len(raw)} bytes is over its cap of {cap}.")
     return Statement(header, body, signer.public.kid, raw, digest(raw))
 
 
@@ -152,7 +175,11 @@ def read(envelope: cose.Envelope) -> Statement:
 
 def read_outside(envelope: cose.Envelope) -> Statement:
     """As `read`, for callers that decode the body themselves: its form is not checked here."""
-    return Statement(_header_of(envelope.protected), envelope.payload, envelope.kid, envelope.raw, digest(envelope.raw))
+    header = _header_of(envelope.protected)
+    if len(envelope.raw) > most_bytes(header.kind):
+        cap = most_bytes(header.kind)
+        raise StatementError("message_oversized", f"The {header.kind} has {len(envelope.raw)} bytes; the cap is {cap}.")
+    return Statement(header, envelope.payload, envelope.kid, envelope.raw, digest(envelope.raw))
 
 
 def kind_named_in(header: Mapping[object, object]) -> Kind | None:
@@ -202,17 +229,18 @@ def _header_of(protected: Mapping[int, cbor.Value]) -> Header:
         raise StatementError("header_malformed", "The statement's header holds an unknown label or no claims.")
     if not set(claims) <= {_ISS, _SUB, _AUD, _EXP, _NBF, _IAT, _CTI}:
         raise StatementError("header_malformed", "The statement's header holds an unknown claim.")
+    kind = _kind_of(protected.get(_TYPE))
     return Header(
-        kind=_kind_of(protected.get(_TYPE)),
+        kind=kind,
         issuer=_text(claims.get(_ISS)),
         subject=_text(claims.get(_SUB)),
         issued_at=_seconds(claims.get(_IAT)),
         audience=None if _AUD not in claims else _text(claims[_AUD]),
         not_before=None if _NBF not in claims else _seconds(claims[_NBF]),
         expires_at=None if _EXP not in claims else _seconds(claims[_EXP]),
-        parents=_digests(protected.get(_PARENTS)),
+        parents=_digests(protected.get(_PARENTS), kind),
         chain=None if _CHAIN not in protected else _chain(protected[_CHAIN]),
-        contents=() if _CONTENTS not in protected else _digests(protected[_CONTENTS]),
+        contents=() if _CONTENTS not in protected else _digests(protected[_CONTENTS], kind),
         statement_id=_sized(claims.get(_CTI), ID_BYTES),
     )
 
@@ -242,8 +270,8 @@ def _sized(value: cbor.Value, size: int) -> bytes:
     return value
 
 
-def _digests(value: cbor.Value) -> tuple[bytes, ...]:
-    if not isinstance(value, tuple | list) or len(value) > _MAX_DIGESTS:
+def _digests(value: cbor.Value, kind: Kind) -> tuple[bytes, ...]:
+    if not isinstance(value, tuple | list) or len(value) > most_parents(kind):
         raise StatementError("header_malformed", "The statement's list of parents or contents is missing or too long.")
     return tuple(_sized(item, DIGEST_BYTES) for item in value)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from wattseal.certs import cose
 from wattseal.certs.errors import PeerError, WorldError
 
-MAX_FRAME_BYTES: Final = 65_536
+MAX_FRAME_BYTES: Final = cose.MAX_BYTES
 _CHUNK_BYTES: Final = 65_536
 _PREFIX: Final = struct.Struct(">I")
 _SEALED: Final = 0xD2  # tag 18 of COSE_Sign1: the first byte of every sealed statement

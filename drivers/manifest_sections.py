@@ -28,7 +28,7 @@ ENVELOPE: Final = "envelope"
 SOC_FULL_PERMILLE: Final = 1000
 _DIGEST_BYTES: Final = 32
 _MAX_UNIT: Final = 255
-_MAX_BYTES: Final = 1 << 18
+_MAX_BYTES: Final = 1 << 20
 
 _Word = TypeVar("_Word", bound=StrEnum)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Final, NoReturn
 import structlog
 import typer
 
-from wattseal.bridge.cli import box_verbs, demo_verb, evidence_verbs, run_verbs, simulate_verbs
+from wattseal.bridge.cli import box_verbs, demo_verb, evidence_verbs, run_verbs, scan_verbs, simulate_verbs
 from wattseal.certs.errors import MisuseError, PeerError, WattsealError
 
 GOOD: Final = 0
@@ -32,6 +32,7 @@ app = typer.Typer(
 box_verbs.add_to(app)
 run_verbs.add_to(app)
 evidence_verbs.add_to(app)
+scan_verbs.add_to(app)
 simulate_verbs.add_to(app)
 demo_verb.add_to(app)
 for _verb in entry_points(group="wattseal.verbs"):

@@ -17,7 +17,7 @@ from wattseal.drivers.gate.envelope import Ask
 
 MAX_ACCEPTED: Final = 4096
 MAX_PARENTS: Final = 4096
-MAX_OWN: Final = 1024
+MAX_OWN: Final = 8192  # the last readings of a thousand devices, several times over
 MAX_DECISIONS: Final = 256
 
 _Kept = TypeVar("_Kept")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattseal.certs import cbor, cose, statement
+from wattseal.certs.errors import MisuseError
 from wattseal.certs.keys import FileSigner
 from wattseal.certs.statement import PARENTS_OF, ROLE_OF, Header, Kind, Role, StatementError
 
@@ -160,3 +161,22 @@ def test_no_role_signs_both_a_deed_and_its_warrant() -> None:
     assert ROLE_OF[Kind.EXTRACT] is Role.LOG
     for child, parent in zip(chain[3:], chain[2:], strict=False):
         assert PARENTS_OF[child][0] == {parent}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_only_what_names_every_device_may_be_wide(kind: Kind) -> None:
+    """A thousand devices stand in manifest, facts and renewal; no other statement grows with the site."""
+    wide = kind in {Kind.MANIFEST, Kind.FACTS, Kind.RENEWAL}
+    header = Header(kind, "site", "subject", 5, parents=(bytes(32),) * 1000)
+    body = cbor.encode({1: bytes(1 << 16)})
+    if wide:
+        assert statement.read(cose.take_apart(statement.seal(SIGNER, header, body).raw)).header == header
+        return
+    for said in (Header(kind, "site", "subject", 5), header):
+        raw = cose.seal(SIGNER, statement._header_map(said), body if said is not header else BODY)
+        with pytest.raises(StatementError) as caught:
+            statement.read(cose.take_apart(raw))
+        assert caught.value.reason in {"message_oversized", "header_malformed"}
+    with pytest.raises(MisuseError) as refused:
+        statement.seal(SIGNER, Header(kind, "site", "subject", 5), body)
+    assert refused.value.reason == "message_oversized"

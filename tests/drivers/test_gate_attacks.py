@@ -430,6 +430,9 @@ def test_oversized(ready):
     signature = world.signers["issuer"].sign(cbor2.dumps(["Signature1", protected, b"", payload], canonical=True))
     huge = join([protected, {}, payload, signature])  # sealed as it should be, by another's code: ours seals none
     refused(world.say(huge), "message_oversized", 1, believed=False)
+    payload = cbor.encode({1: bytes(1 << 16)})  # a size that facts may have, and a command may not
+    signature = world.signers["issuer"].sign(cbor2.dumps(["Signature1", protected, b"", payload], canonical=True))
+    refused(world.say(join([protected, {}, payload, signature])), "message_oversized", 3, believed=False)
 
 
 def test_unprotected_header_filled(ready):
