@@ -24,7 +24,7 @@ class Measured:
     `device` is the name in `ClientConfig.devices`, `at` unix seconds of our clock, `evidence` the SHA-256 of the sealed
     reading that all of this was read from (32 bytes; empty where there is none). `watts` and `vars`: positive injects.
     `charge_hundredths` is the state of charge in hundredths of a percent, `alarms` a bitmap of `vocabulary.Alarm` (0:
-    none, None: not known). `connected` at the grid, `available` to work, `operating`, `test` mode, `fault`, `energized`.
+    none, None: not known). `connected` at the grid, `available` for work, `operating`, in `test` mode, with a `fault`.
 
     What could be done from now on: `available_*` are non-negative, `available_seconds` how long it can inject at its
     rating, `charge_seconds` how long it can absorb, reserves in hundredths of a percent of the rating. The counters
