@@ -23,6 +23,7 @@ class Measured:
 
     `device` is the name in `ClientConfig.devices`, `at` unix seconds of our clock, `evidence` the SHA-256 of the sealed
     reading that all of this was read from (32 bytes; empty where there is none). `watts` and `vars`: positive injects.
+    `millivolts` is phase A to neutral.
     `charge_hundredths` is the state of charge in hundredths of a percent, `alarms` a bitmap of `vocabulary.Alarm` (0:
     none, None: not known). `connected` at the grid, `available` for work, `operating`, in `test` mode, with a `fault`.
 
