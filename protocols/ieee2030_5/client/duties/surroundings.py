@@ -1,8 +1,8 @@
 """What several duties ask of a survey: the server's time, the EndDevice of a device, its DER. Pure look-ups."""
 
 from typing import Final
+from urllib.parse import urljoin, urlsplit
 
-from wattseal.protocols.ieee2030_5.client.config import ClientConfig, Managed
 from wattseal.protocols.ieee2030_5.client.survey import DeviceRead, Survey
 from wattseal.protocols.ieee2030_5.der_status import DER
 
@@ -28,9 +28,12 @@ def der_of(device: DeviceRead | None) -> DER | None:
     return min(ders, key=lambda one: one[0])[1] if ders else None
 
 
-def managed_by_name(config: ClientConfig, name: str) -> Managed | None:
-    """The device with a name in the site file."""
-    return next((device for device in config.devices if device.name == name), None)
+def path_of(location: str, asked: str) -> str:
+    """A Location as a path with its query on the same server; `asked` is where the request went. Empty stays empty."""
+    if not location:
+        return ""
+    parts = urlsplit(urljoin(asked, location))
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def post_seconds(told: int | None) -> int:
