@@ -56,7 +56,9 @@ class Nameplate:
 
 @dataclass(slots=True)
 class _Memory:
-    """What is known and told of one device; `told` by document: where, what, and when by our clock."""
+    """What is known and told of one device; `told` by document: where, what, and when by our clock; `offers`
+    by document: what each of the bodies under way tells.
+    """
 
     nameplate: Nameplate | None = None
     power: tuple[PowerSource, BatteryState] | None = None
@@ -64,6 +66,7 @@ class _Memory:
     charge_hundredths: int | None = None
     period_seconds: int = DEFAULT_POST_SECONDS
     told: dict[str, tuple[str, object, int]] = field(default_factory=dict)
+    offers: dict[str, dict[bytes, object]] = field(default_factory=dict)
 
 
 class Information:
@@ -103,7 +106,8 @@ class Information:
         """A document was taken or refused; a refused one is not sent again unchanged."""
         _, name, kind = errand.key
         memory = self._memories[name]
-        memory.told[kind] = (errand.request.href, self._news(memory, kind), now)
+        news = memory.offers.pop(kind, {}).get(errand.request.body, self._news(memory, kind))
+        memory.told[kind] = (errand.request.href, news, now)
         return (Told(kind, name, errand.request.href, errand.request.body, answer.status),)
 
     def dump(self) -> bytes:
@@ -137,6 +141,8 @@ class Information:
         beat = kind == _POWER and told is not None and now >= told[2] + memory.period_seconds
         if told is None or beat or told[:2] != (link.href, self._news(memory, kind)):
             request = Request(Method.PUT, link.href, encode(body, self._config.profile))
+            # The answer may come after something newer was offered: what was sent says what is told.
+            memory.offers.setdefault(kind, {})[request.body] = self._news(memory, kind)
             yield Errand((self.name, device.name, kind), request)
 
     @staticmethod
