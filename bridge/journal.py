@@ -39,8 +39,8 @@ PART: Final = Part(
         "CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
         "ALTER TABLE live ADD COLUMN denied BLOB",
         (
-            "CREATE TABLE message(number INTEGER PRIMARY KEY, utility TEXT NOT NULL, digest BLOB NOT NULL,"
-            " ingress BLOB NOT NULL, UNIQUE(utility, digest))"
+            "CREATE TABLE message(number INTEGER PRIMARY KEY, utility TEXT NOT NULL, about TEXT NOT NULL,"
+            " ingress BLOB NOT NULL, UNIQUE(utility, about))"
         ),
     ),
 )
@@ -84,7 +84,7 @@ class Recollection:
     epoch: bytes | None
     sequence: int
     marks: dict[str, int]
-    messages: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    messages: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
 
 def recall(db: sqlite3.Connection) -> Recollection:
@@ -110,8 +110,8 @@ def recall(db: sqlite3.Connection) -> Recollection:
         sequence,
         dict(db.execute("SELECT name, value FROM mark")),
         {
-            (utility, digest): ingress
-            for utility, digest, ingress in db.execute("SELECT utility, digest, ingress FROM message ORDER BY number")
+            (utility, about): ingress
+            for utility, about, ingress in db.execute("SELECT utility, about, ingress FROM message ORDER BY number")
         },
     )
 
@@ -166,17 +166,14 @@ def keep_mark(db: sqlite3.Connection, name: str, value: int) -> None:
     db.execute("INSERT OR REPLACE INTO mark VALUES(?, ?)", (name, value))
 
 
-def keep_message(db: sqlite3.Connection, utility: str, digest: bytes, ingress: bytes) -> None:
-    """That a message (by its SHA-256) was recorded, and as which ingress: later events may rest on it."""
-    query = "INSERT OR REPLACE INTO message(utility, digest, ingress) VALUES(?, ?, ?)"
-    db.execute(query, (utility, digest, ingress))
+def keep_message(db: sqlite3.Connection, key: tuple[str, str], ingress: bytes) -> None:
+    """The latest ingress (its digest) of a utility that is about something: later events may rest on it."""
+    db.execute("INSERT OR REPLACE INTO message(utility, about, ingress) VALUES(?, ?, ?)", (*key, ingress))
 
 
-def forget_messages(db: sqlite3.Connection, utility: str, kept: int) -> int:
-    """Forget all but the newest messages of a utility; how many went. Their ingresses stay in the ledger."""
-    query = "DELETE FROM message WHERE utility = ? AND number NOT IN"
-    newest = "(SELECT number FROM message WHERE utility = ? ORDER BY number DESC LIMIT ?)"
-    return db.execute(f"{query} {newest}", (utility, utility, kept)).rowcount
+def forget_message(db: sqlite3.Connection, key: tuple[str, str]) -> None:
+    """What nothing will rest on any longer; the ingress stays in the ledger."""
+    db.execute("DELETE FROM message WHERE utility = ? AND about = ?", key)
 
 
 def live_order_of(row: LiveRow, *, fresh: bool, digest: bytes) -> LiveOrder:

@@ -15,7 +15,7 @@ import contextlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -73,7 +73,7 @@ class Core:
     `watch` is told each station as it is passed, with its moment `at` in monotonic nanoseconds: `arrived`, `taken`
     (ingress and intents sealed), `consented`, `sealed` (planned, decided, sealed), `committed`, `bundle` (sent),
     `heard` (statements of the gateway, checked and taken in), and each of these by its kind, once it is durable here
-    too. It must be quick, and may raise nothing.
+    too. It must be quick, and may raise nothing. `contacts`: what each line tells of its utility, for status only.
     """
 
     def __init__(self, estate: Estate, watch: Callable[[str, dict[str, object]], None] | None = None) -> None:
@@ -88,6 +88,7 @@ class Core:
         self._asked_from = (-1, 0)
         self._watch = watch
         self.changed = asyncio.Event()
+        self.contacts: dict[str, Mapping[str, object]] = {}
 
     @property
     def memory(self) -> Memory:

@@ -15,7 +15,7 @@ from typing import Final
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
-from wattseal.bridge.journal import forget_messages, keep_event, keep_message
+from wattseal.bridge.journal import forget_message, keep_event, keep_message
 from wattseal.bridge.timeline import TimedEvent, is_over
 from wattseal.certs.clock import Instant
 from wattseal.certs.statement import Statement
@@ -24,7 +24,7 @@ from wattseal.protocols.ingress import CARRIED, Ingress
 
 _MOST_REFUSED: Final = 128
 _MOST_PARENTS: Final = 32  # of one intent; the latest messages say most
-_MOST_MESSAGES: Final = 16_384
+_MOST_NAMES: Final = 16_384
 
 
 class Change(StrEnum):
@@ -40,7 +40,7 @@ class Change(StrEnum):
 class Arrival:
     """Bytes from a utility and where they came from; `addressee` is our own id there.
 
-    `remembered`: events told later may rest on it.
+    `about`: the names under which events told later may rest on it.
     """
 
     dialect: str
@@ -49,21 +49,22 @@ class Arrival:
     media_type: str
     raw: bytes
     addressee: str = ""
-    remembered: bool = False
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EventTaken:
     """One event that the messages change. `draw` is its start draw in seconds; `translator` read it.
 
-    `rests_on`: SHA-256 of the messages that ask for it, recorded earlier or now; empty: all those that came with it.
+    `rests_on`: names of messages (`Arrival.about`) that ask for it, recorded earlier or now; where none is known, it
+    rests on all that came with it.
     """
 
     change: Change
     event: GridEvent
     draw: int
     translator: str
-    rests_on: tuple[bytes, ...] = ()
+    rests_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ def take_in(
     for number, arrival in enumerate(tidings.arrivals):
         said = _ingress(arrival, CARRIED, tuple(tidings.refused) if number == 0 else (), scribe, now, deed)
         came.append(said.digest)
-        if arrival.remembered:
-            _remember(arrival, said.digest, memory, deed)
+        for name in arrival.about:
+            _remember((arrival.utility, name), said.digest, memory, deed)
     return tuple(
         _take(one, _parents(one, came, memory), memory, scribe, site, now, deed)
         for one in tidings.taken
@@ -105,22 +106,20 @@ def take_in(
     )
 
 
-def _remember(arrival: Arrival, ingress: bytes, memory: Memory, deed: Deed) -> None:
-    key = arrival.utility, hashlib.sha256(arrival.raw).digest()
+def _remember(key: tuple[str, str], ingress: bytes, memory: Memory, deed: Deed) -> None:
     memory.messages.pop(key, None)  # the newest stand last
     memory.messages[key] = ingress
-    deed.write(lambda db: keep_message(db, *key, ingress))
-    mine = [one for one in memory.messages if one[0] == arrival.utility]
-    if len(mine) > _MOST_MESSAGES:
-        for one in mine[: len(mine) - _MOST_MESSAGES // 2]:
-            del memory.messages[one]
-        deed.write(lambda db: forget_messages(db, arrival.utility, _MOST_MESSAGES // 2))
+    deed.write(lambda db: keep_message(db, key, ingress))
+    if len(memory.messages) > _MOST_NAMES:
+        oldest = next(iter(memory.messages))
+        del memory.messages[oldest]
+        deed.write(lambda db: forget_message(db, oldest))
 
 
 def _parents(one: EventTaken, came: Sequence[bytes], memory: Memory) -> list[bytes]:
     """The ingresses that an event rests on: those it names, else what came with it, else the last of this utility."""
     utility = one.event.origin.utility
-    named = [memory.messages.get((utility, digest)) for digest in one.rests_on]
+    named = [memory.messages.get((utility, name)) for name in one.rests_on]
     found = [ingress for ingress in named if ingress is not None] or list(came)
     if not found:
         found = [ingress for (of, _), ingress in memory.messages.items() if of == utility][-1:]

@@ -38,7 +38,7 @@ class GatewayPicture:
 class Memory:
     """The core's world. `wanted_afresh` names devices that must be ordered again although nothing changed.
 
-    `messages`: ingress by utility and SHA-256 of a message, oldest first, for events that rest on what came before.
+    `messages`: the latest ingress by utility and what it is about, oldest first: events may rest on what came before.
     """
 
     events: dict[tuple[str, str], TimedEvent] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Memory:
     wanted_afresh: set[str] = field(default_factory=set)
     gateway: GatewayPicture = field(default_factory=GatewayPicture)
     storage_low: bool = False
-    messages: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    messages: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     @classmethod
     def restore(cls, recollection: Recollection) -> "Memory":

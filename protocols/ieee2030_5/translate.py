@@ -22,24 +22,20 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from wattseal.certs.errors import WattsealError
 from wattseal.protocols.grid_event import Course, EventStatus, GridEvent, Interval, Origin, Point
-from wattseal.protocols.ieee2030_5 import codec, modes
+from wattseal.protocols.ieee2030_5 import modes
 from wattseal.protocols.ieee2030_5.client.config import Managed, Ratings
-from wattseal.protocols.ieee2030_5.der_control import DERControl, DERControlList
 from wattseal.protocols.ieee2030_5.engine.force import InForce, Source
 from wattseal.protocols.ieee2030_5.engine.forecast import Segment
-from wattseal.protocols.ieee2030_5.profiles import CSIPAUS_1_3
-from wattseal.protocols.ieee2030_5.subscription import Notification
 from wattseal.protocols.ieee2030_5.translating.meaning import Meant, NotCarriedError
 from wattseal.protocols.ieee2030_5.translating.service import RETURN_PARTS, joined
 from wattseal.protocols.ieee2030_5.translating.table import CARRIED, NOT_CARRIED
-from wattseal.protocols.ieee2030_5.vocabulary import EventState
 from wattseal.protocols.wish import ReturnToService, Wish
 
 TRANSLATOR: Final = "ieee2030.5/1"
 DIALECT: Final = "ieee2030.5"
 DEFAULT: Final = "default:"
+PROGRAMME: Final = "programme:"
 BELOW_EVENTS: Final = 256  # primacy is an octet: every event comes before every default
 MAX_EVENT_BYTES: Final = 60_000  # a sealed statement has at most 65,536, its header some thousand of them
 RETURN_TO_SERVICE: Final = "setES"
@@ -116,26 +112,6 @@ def event_id_of(force: InForce) -> str:
 def ended(previous: GridEvent, status: EventStatus) -> GridEvent:
     """The form of an event that holds nowhere any longer: cancelled by a message, or withdrawn."""
     return replace(previous, status=status)
-
-
-def cancelled_in(raws: Iterable[bytes]) -> frozenset[str]:
-    """The ids of the events that these messages call cancelled. What cannot be read calls none."""
-    found: set[str] = set()
-    for raw in raws:
-        try:
-            resource: object = codec.decode(raw, CSIPAUS_1_3).resource
-        except WattsealError:
-            continue
-        if isinstance(resource, Notification):
-            resource = resource.resource
-        controls = resource.items if isinstance(resource, DERControlList) else (resource,)
-        found.update(
-            control.mrid.upper()
-            for control in controls
-            if isinstance(control, DERControl)
-            and control.event_status.current_status in {EventState.CANCELLED, EventState.CANCELLED_WITH_RANDOMIZATION}
-        )
-    return frozenset(found)
 
 
 def _rows(

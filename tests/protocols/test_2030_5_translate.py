@@ -14,10 +14,10 @@ from wattseal.protocols.ieee2030_5.der_control import CurveData, DERControlBase,
 from wattseal.protocols.ieee2030_5.engine.force import InForce, Source
 from wattseal.protocols.ieee2030_5.engine.forecast import Segment
 from wattseal.protocols.ieee2030_5.engine.inputs import Setting
+from wattseal.protocols.ieee2030_5.mentioned import Mentioned, mentioned_in
 from wattseal.protocols.ieee2030_5.profiles import CSIP_2018
 from wattseal.protocols.ieee2030_5.translate import (
     TranslationContext,
-    cancelled_in,
     ended,
     translate,
 )
@@ -408,17 +408,27 @@ CONTROL = """<DERControl xmlns="urn:ieee:std:2030.5:ns"><mRID>{mrid}</mRID><crea
 </DERControlBase></DERControl>"""
 
 
-def test_what_messages_call_cancelled() -> None:
-    """1.6: currentStatus 2 and 3; a list or a single control; what cannot be read cancels nothing."""
+def test_what_a_message_speaks_of() -> None:
+    """1.6: currentStatus 2 and 3 are cancelled; a list or a single control; what cannot be read speaks of nothing."""
     inner = CONTROL.format(mrid="0a" * 16, status=2).replace(' xmlns="urn:ieee:std:2030.5:ns"', "")
     other = CONTROL.format(mrid="0B" * 16, status=1).replace(' xmlns="urn:ieee:std:2030.5:ns"', "")
     listed = (
         f'<DERControlList xmlns="urn:ieee:std:2030.5:ns" all="2" href="/l" results="2">{inner}{other}</DERControlList>'
     )
     alone = CONTROL.format(mrid="0C" * 16, status=3)
-    raws = [listed.encode(), alone.encode(), b"<x/>", b"\x00"]
-    assert codec.decode(raws[0], CSIP_2018).left_out == ()
-    assert cancelled_in(raws) == {"0A" * 16, "0C" * 16}
+    assert codec.decode(listed.encode(), CSIP_2018).left_out == ()
+    assert mentioned_in(listed.encode(), "/l", {}) == Mentioned(("0A" * 16, "0B" * 16), frozenset({"0A" * 16}))
+    assert mentioned_in(alone.encode(), "/c", {}) == Mentioned(("0C" * 16,), frozenset({"0C" * 16}))
+    for nothing in (b"<x/>", b"\x00", b'<Time xmlns="urn:ieee:std:2030.5:ns"/>'):
+        assert mentioned_in(nothing, "/l", {"/l": ("0A",)}) == Mentioned((), frozenset())
+
+
+def test_a_default_is_named_by_where_it_lies_and_a_programme_by_its_mrid() -> None:
+    default = b'<DefaultDERControl xmlns="urn:ieee:std:2030.5:ns"><mRID>01</mRID><DERControlBase/></DefaultDERControl>'
+    assert mentioned_in(default, "/d", {"/d": ("0a" * 16,)}).names == ("default:" + "0A" * 16,)
+    assert mentioned_in(default, "/e", {"/d": ("0a" * 16,)}).names == ()
+    program = b'<DERProgram xmlns="urn:ieee:std:2030.5:ns"><mRID>0a</mRID><primacy>1</primacy></DERProgram>'
+    assert mentioned_in(program, "/p", {}).names == ("programme:0A",)
 
 
 def test_an_event_that_ended_keeps_all_but_its_status() -> None:

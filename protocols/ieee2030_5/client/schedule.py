@@ -77,7 +77,8 @@ class Schedule:
         known = found.known_until
         self._renew_at = None if known is None else now.unix + max(1, int((known - now.unix) * _KNOWN_PART))
         told, self._told = self._told, found
-        if told is not None and told.known_until == known and _from(told, now.unix) == _from(found, now.unix):
+        same = told is not None and told.known_until == known and _from(told, now.unix) == _from(found, now.unix)
+        if same and not heard:  # what was heard may matter later, and is put on record with this telling
             return ()
         return (ScheduleChanged(found.segments, known, heard),)
 

@@ -1,9 +1,9 @@
 """The loop that drives a session over HTTP: the only place where it meets a clock, a socket and the disk.
 
 Whoever awaits `run` owns it; cancelling it ends it and every request under way, at the next await. After each answer
-the state is saved first, then the deck is told what happened, then the next requests go out: nothing is acted upon and
-no Response leaves before the disk knows of it. A crash in between is made good by `begin`, which tells the schedule
-whole.
+the deck is told what happened, which it makes durable together with the session's state before it acts; then the state
+is saved, where that has not been done; then the next requests go out: no Response leaves before the disk knows of it.
+A crash in between is made good by `begin`, which tells the schedule whole.
 """
 
 import asyncio
@@ -50,8 +50,8 @@ async def run(
 ) -> None:
     """Drives the session until it is cancelled.
 
-    `save` persists the state's bytes; `handle` gets what happened after that. `wake` cuts a wait short: set it after
-    something was handed to a duty, or to `session.notified`, from elsewhere.
+    `handle` gets what happened, and then `save` the state's bytes, to persist them if they are not yet. `wake` cuts a
+    wait short: set it after something was handed to a duty, or to `session.notified`, from elsewhere.
     """
     loop = _Loop(session, exchange, clock, asyncio.Event() if wake is None else wake)
     saved, revision = b"", -1
@@ -59,13 +59,13 @@ async def run(
     try:
         async with asyncio.TaskGroup() as group:
             while True:
+                if happenings:
+                    await handle(happenings)
                 if session.revision != revision:
                     revision, data = session.revision, session.state_bytes()
                     if data != saved:
                         await save(data)
                         saved = data
-                if happenings:
-                    await handle(happenings)
                 for send in session.sends(clock.now()):
                     group.create_task(loop.asked(send))
                 happenings = await loop.next()
