@@ -56,7 +56,7 @@ class Contact:
         now = frozenset(remarks)
         for remark in sorted(now - self._remarks):
             _log.warning(
-                "not_carried", utility=self._utility, event=remark.event_id, mode=remark.mode, what=remark.what
+                "not_carried", utility=self._utility, about=remark.event_id, mode=remark.mode, what=remark.what
             )
         self._remarks = now
         told = sorted(now)[:_MOST]
@@ -65,7 +65,7 @@ class Contact:
     def denied(self, reasons: Mapping[str, str]) -> None:
         """Events that plan or policy do not let through, as far as is known when they are published."""
         for event_id, why in sorted(reasons.items()):
-            _log.warning("event_not_followed", utility=self._utility, event=event_id, why=why)
+            _log.warning("event_not_followed", utility=self._utility, about=event_id, why=why)
         self._put(not_followed=dict(sorted(reasons.items())[:_MOST]))
 
     def _put(self, **fields: object) -> None:

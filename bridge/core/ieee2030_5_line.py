@@ -157,7 +157,7 @@ class ServerLine:
                 await self._said(happening)
             case Noted(note):
                 _log.info(
-                    "event_note", utility=self._utility.name, kind=str(note.kind), event=note.subject.hex().upper()
+                    "event_note", utility=self._utility.name, kind=str(note.kind), about=note.subject.hex().upper()
                 )
             case UtilitySilent() | UtilityAnswers() | Registered() | RegistrationRefused():
                 self._contact.heard(happening)
