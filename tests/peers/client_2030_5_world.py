@@ -217,10 +217,8 @@ class World:
         """What the last told schedule says of a mode at a second; None: nothing."""
         last = self.of(ScheduleChanged)[-1]
         at = T0 + second + self.clock_error
-        found = [
-            one for one in last.segments
-            if device in one.devices and one.force.mode == mode and one.since <= at and (one.until is None or at < one.until)
-        ]  # fmt: skip
+        ours = [one for one in last.segments if device in one.devices and one.force.mode == mode]
+        found = [one for one in ours if one.since <= at and (one.until is None or at < one.until)]
         assert len(found) <= 1
         return value_of(mode, found[0].force.value).value if found else None
 
