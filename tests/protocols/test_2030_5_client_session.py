@@ -108,7 +108,7 @@ def test_a_schedule_says_which_messages_made_it():
 
 
 def test_no_responses_where_none_are_wanted():
-    """responseRequired absent is 00: send none."""
+    """An absent responseRequired is 00: send none."""
     world = plain(World(), [control(1, 10, 20, response_required=None)]).begin().run(100)
     assert world.responses == []
 
