@@ -71,6 +71,14 @@ def config(devices: int = 0, **changes: Any) -> ClientConfig:
     return ClientConfig(**(fields | changes))
 
 
+def device(number: int, **fields: Any) -> EndDevice:
+    base = {
+        "href": f"/edev/{number}", "lfdi": lfdi(number).hex().upper(), "sfdi": number, "changed_time": T0,
+        "function_set_assignments_list_link": ListLink(href=f"/edev/{number}/fsa", all=1),
+    }  # fmt: skip
+    return EndDevice(**(base | fields))
+
+
 def status(state: EventState = EventState.SCHEDULED) -> EventStatus:
     return EventStatus(current_status=state, date_time=T0 - 1000, potentially_superseded=False)
 

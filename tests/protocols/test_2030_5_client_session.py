@@ -13,6 +13,7 @@ from client_2030_5_world import (
     config,
     control,
     default,
+    device,
     lay,
     lfdi,
     plain,
@@ -24,14 +25,13 @@ from wattseal.certs.errors import WorldError
 from wattseal.protocols.ieee2030_5.base import Link, ListLink
 from wattseal.protocols.ieee2030_5.client.exchange import Answer, Silence
 from wattseal.protocols.ieee2030_5.client.happenings import (
-    MessageRefused,
     ScheduleChanged,
     Told,
     UtilityAnswers,
     UtilitySilent,
 )
 from wattseal.protocols.ieee2030_5.client.session import ClientSession
-from wattseal.protocols.ieee2030_5.core_resources import EndDevice, EndDeviceList, FunctionSetAssignmentsList
+from wattseal.protocols.ieee2030_5.core_resources import EndDeviceList, FunctionSetAssignmentsList
 from wattseal.protocols.ieee2030_5.der_control import DERControlList, DERProgramList
 from wattseal.protocols.ieee2030_5.profiles import CSIP_2018, CSIP_2023
 from wattseal.protocols.ieee2030_5.quantities import PerCentControl
@@ -46,18 +46,6 @@ def put(world: World, *controls, path: str = "/derp/1/derc", **more) -> None:
 
 def change(world: World, path: str, **fields) -> None:
     world.server.resources[path] = msgspec.structs.replace(world.server.resources[path], **fields)
-
-
-def device(number: int, **fields) -> EndDevice:
-    base = {
-        "href": f"/edev/{number}", "lfdi": lfdi(number).hex().upper(), "sfdi": number, "changed_time": T0,
-        "function_set_assignments_list_link": ListLink(href=f"/edev/{number}/fsa", all=1),
-    }  # fmt: skip
-    return EndDevice(**(base | fields))
-
-
-def reasons(world: World) -> list[str]:
-    return [one.reason for one in world.of(MessageRefused)]
 
 
 def test_the_root_is_asked_first_and_everything_else_is_linked():

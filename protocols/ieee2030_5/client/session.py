@@ -145,16 +145,16 @@ class ClientSession:
         if not isinstance(notice, Notice):
             status, told = notice
             return status, (told,)
-        happenings: list[Happening] = []
         if self._desk is not None:
-            happenings += self._desk.notified(path, notice.notification, now.unix)
+            self._desk.notified(path, notice.notification, now.unix)
             self.revision += 1
-        if notice.known is not None and notice.notification.status is NotificationStatus.DEFAULT:
-            self._reader.take(now, notice.href, notice.known)
-            happenings += notice.known.refusals
-        else:
+        if notice.notification.status is not NotificationStatus.DEFAULT:
+            self._reader.hurry_above(now, notice.href)  # it may have moved or gone: whoever links it knows
+        if notice.known is None:
             self._reader.hurry(now, notice.href)
-        return TAKEN, (*happenings, *self._considered(now))
+            return TAKEN, self._considered(now)
+        self._reader.take(now, notice.href, notice.known)
+        return TAKEN, (*notice.known.refusals, *self._considered(now))
 
     def state_bytes(self) -> bytes:
         """What must survive. `revision` tells whether it can have changed."""
@@ -180,17 +180,18 @@ class ClientSession:
             return self._forward.pop()
         self._errands_first = not self._errands_first
         if self._errands_first:
-            return self._next_errand(now) or self._reader.next(now, self._held)
-        return self._reader.next(now, self._held) or self._next_errand(now)
+            return self._next_errand(now) or self._next_reading(now)
+        return self._next_reading(now) or self._next_errand(now)
+
+    def _next_reading(self, now: Instant) -> Reading | None:
+        desk = self._desk
+        return self._reader.next(now, lambda href: desk is not None and desk.alive(href, now.unix))
 
     def _next_errand(self, now: Instant) -> _Carried | None:
         if self._reader.contact.lost:
             return None
         errand = self._errands.next(self._survey, now)
         return None if errand is None else _Carried(errand, self._redirects.trail(errand.request.href))
-
-    def _held(self, href: str) -> bool:
-        return self._desk is not None and self._desk.covers(href)
 
     # ---- what came back ----------------------------------------------------------------------------------------
 
@@ -202,6 +203,7 @@ class ClientSession:
             if not contact.answered(dcap=dcap):
                 return ()
             self._reader.back(now)
+            self._errands.ask_all(self._survey, now)  # what was handed in meanwhile
             return (UtilityAnswers(), *self._feed((UtilityBack(),), now))
         if not contact.failed(now.monotonic, dcap=dcap):
             return ()
