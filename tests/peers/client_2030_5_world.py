@@ -71,6 +71,14 @@ def config(devices: int = 0, **changes: Any) -> ClientConfig:
     return ClientConfig(**(fields | changes))
 
 
+def device(number: int, **fields: Any) -> EndDevice:
+    base = {
+        "href": f"/edev/{number}", "lfdi": lfdi(number).hex().upper(), "sfdi": number, "changed_time": T0,
+        "function_set_assignments_list_link": ListLink(href=f"/edev/{number}/fsa", all=1),
+    }  # fmt: skip
+    return EndDevice(**(base | fields))
+
+
 def status(state: EventState = EventState.SCHEDULED) -> EventStatus:
     return EventStatus(current_status=state, date_time=T0 - 1000, potentially_superseded=False)
 
@@ -217,10 +225,8 @@ class World:
         """What the last told schedule says of a mode at a second; None: nothing."""
         last = self.of(ScheduleChanged)[-1]
         at = T0 + second + self.clock_error
-        found = [
-            one for one in last.segments
-            if device in one.devices and one.force.mode == mode and one.since <= at and (one.until is None or at < one.until)
-        ]  # fmt: skip
+        ours = [one for one in last.segments if device in one.devices and one.force.mode == mode]
+        found = [one for one in ours if one.since <= at and (one.until is None or at < one.until)]
         assert len(found) <= 1
         return value_of(mode, found[0].force.value).value if found else None
 

@@ -63,6 +63,11 @@ class Errands:
         self.ask_all(survey, now)
         return True
 
+    def ask_anew(self, name: str) -> None:
+        """This duty owes something else than before."""
+        for queue in self._queues:
+            queue.stale |= queue.duty.name == name
+
     def next(self, survey: Survey, now: Instant) -> Errand | None:
         """An errand that can go now; it is under way until `ended`."""
         for queue in self._queues:

@@ -28,14 +28,14 @@ class Newsbearer(Protocol):
 class SubscriptionDesk(Protocol):
     """Keeps the subscriptions: each has a path of its own at our listener."""
 
-    def covers(self, href: str) -> bool:
-        """Whether a living subscription tells of this address, so that it need not be polled."""
+    def alive(self, href: str, now: int) -> bool:
+        """Whether a living subscription tells of this address, so that it need not be polled. `now`: unix seconds."""
         ...
 
-    def subscribed_at(self, path: str) -> str | None:
+    def matched(self, path: str) -> str | None:
         """The address that is subscribed to under a path of our listener; None: no such subscription."""
         ...
 
-    def notified(self, path: str, notification: Notification, now: int) -> tuple[Happening, ...]:
+    def notified(self, path: str, notification: Notification, now: int) -> object:
         """A notification came and was understood; a status other than default ends the subscription."""
         ...

@@ -53,7 +53,7 @@ def notice_of(
     if terms.server_lfdi is not None and peer_lfdi != terms.server_lfdi:
         sentence = "A notification came from somebody who does not show the server's certificate."
         return FORBIDDEN, refused(path, body, "notification_foreign", sentence)
-    href = desk.subscribed_at(path) if desk is not None else None
+    href = desk.matched(path) if desk is not None else None
     if href is None:
         sentence = "A notification came to a path that belongs to no subscription of ours."
         return REFUSED, refused(path, body, "notification_unknown", sentence)

@@ -3,9 +3,9 @@
 Theory of operation. Every address has a grid of times, one interval apart, that never drifts: a poll that is late does
 not move those that follow, and polls that were missed are not made up for. Outside the grid stand the extra asks: a
 notification said that something changed, a failure is tried again, the server is back after a silence. Of these there
-are at most two in any three intervals (five where the grid rests, because the resource is subscribed to); one that has
-no room is served by the grid. So a healthy server counts, in any three intervals, at least two asks of an address and
-at most six. Times are monotonic seconds.
+are at most two in any three intervals; one that has no room waits for the grid. Where a subscription tells of a
+resource its grid rests, unless something waits for it. So a healthy server counts, in any three intervals, at most six
+asks of an address, and at least two of one that is not subscribed to. Times are monotonic seconds.
 """
 
 from collections import deque
@@ -16,7 +16,6 @@ from typing import Final
 
 WINDOW_INTERVALS: Final = 3
 EXTRA_MOST: Final = 2
-EXTRA_MOST_SUBSCRIBED: Final = 5
 SHORTEST_SECONDS: Final = 5.0
 LONGEST_SECONDS: Final = 86_400.0
 FIRST_PAUSE_SECONDS: Final = 5.0
@@ -35,17 +34,17 @@ class _Beat:
     not_before: float = -_NEVER
     failures: int = 0
     busy: bool = False
-    extras: deque[float] = field(default_factory=lambda: deque(maxlen=EXTRA_MOST_SUBSCRIBED))
+    extras: deque[float] = field(default_factory=lambda: deque(maxlen=EXTRA_MOST))
 
-    def room_at(self, most: int) -> float:
+    def room_at(self) -> float:
         """From when on one more extra ask is within bounds."""
-        if len(self.extras) < most:
+        if len(self.extras) < EXTRA_MOST:
             return -_NEVER
-        return self.extras[-most] + WINDOW_INTERVALS * self.interval
+        return self.extras[0] + WINDOW_INTERVALS * self.interval
 
     def at(self) -> float:
         """When it is to be looked at next."""
-        extra = max(self.extra_at, self.room_at(EXTRA_MOST_SUBSCRIBED))
+        extra = max(self.extra_at, self.room_at())
         return max(min(self.due, extra), self.not_before)
 
     def past(self, now: float) -> None:
@@ -168,10 +167,6 @@ class Poller:
                 beat.last = now
             beat.past(now)
             return asks
-        most = EXTRA_MOST_SUBSCRIBED if held else EXTRA_MOST
-        if beat.room_at(most) > now:
-            beat.extra_at = beat.due  # no room: with the grid
-            return False
         beat.extras.append(now)
         return True
 

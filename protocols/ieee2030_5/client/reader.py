@@ -107,6 +107,11 @@ class Reader:
         """Something may have changed there."""
         self._poller.hurry(href, now.monotonic)
 
+    def hurry_above(self, now: Instant, href: str) -> None:
+        """The same for the resources that lead there."""
+        for source in self.tree.above(href):
+            self._poller.hurry(source, now.monotonic)
+
     def unasked(self, now: Instant, reading: Reading) -> None:
         """The question was never answered because the loop ended: it is due again."""
         self._fetches.pop(reading.href, None)

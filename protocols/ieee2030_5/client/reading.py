@@ -4,7 +4,8 @@
 is no item that vanished: what was known of it stands. Pure.
 """
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import msgspec
 
 from wattseal.certs.errors import PeerError
 from wattseal.protocols.ieee2030_5.client.happenings import MessageRefused
-from wattseal.protocols.ieee2030_5.client.hrefs import resolved
+from wattseal.protocols.ieee2030_5.client.hrefs import resolve, resolved
 from wattseal.protocols.ieee2030_5.client.kinds import NATURES, Kind
 from wattseal.protocols.ieee2030_5.client.paging import Page
 from wattseal.protocols.ieee2030_5.codec import LeftOutItem, decode_as
@@ -20,6 +21,7 @@ from wattseal.protocols.ieee2030_5.profiles import Profile
 
 RAW_MOST: Final = 65_536
 TOLD_MOST: Final = 8
+_MRID: Final = re.compile(r"(?:[0-9A-F]{2}){1,16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ def leaf_from(
         for one in foreign[:TOLD_MOST]
     ]
     items = getattr(mended, "items", ()) if NATURES[kind].item else ()
-    return Leaf(digest_of(body), body[:RAW_MOST], mended, items, left_out, tuple(refusals))
+    named = tuple(_mended(one, href, authority) for one in left_out)
+    return Leaf(digest_of(body), body[:RAW_MOST], mended, items, named, tuple(refusals))
 
 
 def page_of(kind: Kind, leaf: Leaf) -> Page[Any]:
@@ -124,6 +127,12 @@ def _standing(
     names = {one.mrid for one in left_out}
     nameless = None in names or kind in {Kind.END_DEVICES, Kind.CURVES, Kind.DERS}
     return tuple(one for one in before if key(one) not in here and (nameless or getattr(one, "mrid", "") in names))
+
+
+def _mended(one: LeftOutItem, base: str, authority: str) -> LeftOutItem:
+    """What was left out, with a name only if it is one, and with an address to answer to only if it is ours."""
+    reply_to = resolve(base, one.reply_to or "", authority)
+    return replace(one, mrid=one.mrid if one.mrid and _MRID.fullmatch(one.mrid) else None, reply_to=reply_to)
 
 
 def unreadable(error: PeerError, href: str, body: bytes) -> MessageRefused:

@@ -32,9 +32,10 @@ class Responses:
         self._outbox: tuple[Owed, ...] = ()
         self._delivered: list[tuple[int, bytes]] = []
 
-    def owe(self, outbox: tuple[Owed, ...]) -> None:
-        """The engine's outbox as it stands."""
-        self._outbox = outbox
+    def owe(self, outbox: tuple[Owed, ...]) -> bool:
+        """The engine's outbox as it stands; True if it is another than before."""
+        other, self._outbox = outbox is not self._outbox, outbox
+        return other
 
     def delivered(self) -> tuple[tuple[int, bytes], ...]:
         """(serial, LFDI) of what was settled since it was last asked, to be taken out of the outbox."""

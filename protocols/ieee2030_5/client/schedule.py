@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from wattseal.certs.clock import ClockQuality, Instant
+from wattseal.certs.clock import STEP_SECONDS, ClockQuality, Instant
 from wattseal.protocols.ieee2030_5.client.config import ClientConfig
 from wattseal.protocols.ieee2030_5.client.happenings import Happening, Heard, Noted, ScheduleChanged
 from wattseal.protocols.ieee2030_5.editions import E2023
@@ -31,20 +31,26 @@ class Schedule:
         self._told: Forecast | None = None
         self._wake_at: int | None = None
         self._renew_at: int | None = None
+        self._last: Instant | None = None
 
     def begin(self, now: Instant) -> tuple[Happening, ...]:
         """After a start: what is stored holds at once, told whole."""
         inputs: list[Input] = [Restarted(clock_trusted=now.quality is not ClockQuality.UNTRUSTED)]
         if self.state.rules is not self._rules:
             inputs.append(RulesChosen(self._rules))
-        happenings = self.feed(inputs, now)
+        happenings = self.feed(inputs, now, None)
         return happenings if self._restarted else ()  # of a first start nothing is known, which is no news
 
-    def feed(self, inputs: Iterable[Input], now: Instant, heard: tuple[Heard, ...] = ()) -> tuple[Happening, ...]:
-        """Take inputs in this order; the schedule is told if any of them changed it."""
+    def feed(
+        self, inputs: Iterable[Input], now: Instant, offset_seconds: int | None, heard: tuple[Heard, ...] = ()
+    ) -> tuple[Happening, ...]:
+        """Take inputs in this order, the clock before them; the schedule is told if any of them changed it.
+
+        `offset_seconds`: how far the server's clock is ahead of ours now; None: not known.
+        """
         before = self.state
         happenings: list[Happening] = []
-        for one in inputs:
+        for one in (*self._clock(now, offset_seconds), *inputs):
             taken = step(self.state, one, now.unix)
             self.state, self._wake_at = taken.state, taken.wake_at
             happenings += [Noted(note) for note in taken.notes]
@@ -53,11 +59,10 @@ class Schedule:
         return tuple(happenings)
 
     def looked(self, now: Instant, offset_seconds: int | None) -> tuple[Happening, ...]:
-        """Time passed. `offset_seconds`: how far the server's clock is ahead now; None: not known."""
-        if offset_seconds is not None and offset_seconds != self.state.offset_seconds:
-            return self.feed((ClockRead(offset_seconds),), now)
-        if (self._wake_at is not None and self._wake_at <= now.unix) or self._renews(now):
-            return self.feed((Tick(),), now)
+        """Time passed."""
+        stale = offset_seconds is not None and offset_seconds != self.state.offset_seconds
+        if stale or (self._wake_at is not None and self._wake_at <= now.unix) or self._renews(now):
+            return self.feed((Tick(),), now, offset_seconds)
         return ()
 
     def settle(self, settled: Iterable[tuple[int, bytes]]) -> None:
@@ -68,6 +73,17 @@ class Schedule:
         """When something changes by the clock alone, our unix seconds."""
         times = [at for at in (self._wake_at, self._renew_at) if at is not None]
         return min(times, default=None)
+
+    def _clock(self, now: Instant, offset_seconds: int | None) -> tuple[Input, ...]:
+        """What the engine must know of the clock. After a step of ours, nothing is judged by the old offset before."""
+        last, self._last = self._last, now
+        if offset_seconds is None or offset_seconds == self.state.offset_seconds:
+            return ()
+        stepped = (
+            last is not None
+            and abs((now.unix_ms - last.unix_ms) / 1000 - (now.monotonic - last.monotonic)) > STEP_SECONDS
+        )
+        return (*((Restarted(clock_trusted=False),) if stepped else ()), ClockRead(offset_seconds))
 
     def _renews(self, now: Instant) -> bool:
         return self._renew_at is not None and self._renew_at <= now.unix

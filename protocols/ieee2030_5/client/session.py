@@ -29,8 +29,8 @@ from wattseal.protocols.ieee2030_5.client.responses import Responses
 from wattseal.protocols.ieee2030_5.client.schedule import Schedule
 from wattseal.protocols.ieee2030_5.client.state import ClientState
 from wattseal.protocols.ieee2030_5.client.survey import Survey
-from wattseal.protocols.ieee2030_5.engine.inputs import ClockRead, Input, UtilityBack, UtilityLost
-from wattseal.protocols.ieee2030_5.engine.state import to_bytes
+from wattseal.protocols.ieee2030_5.engine.inputs import Input, UtilityBack, UtilityLost
+from wattseal.protocols.ieee2030_5.engine.state import State, to_bytes
 from wattseal.protocols.ieee2030_5.vocabulary import NotificationStatus
 
 _LONG_WAIT_SECONDS: Final = 3600.0
@@ -75,6 +75,7 @@ class ClientSession:
         self._tokens = count(1)
         self._forward: list[_Carried] = []
         self._errands_first = False
+        self._kept: State | None = None
         self._unread = _loaded(self._duties, {} if state is None else state.duties)
         self.revision = 0
 
@@ -87,8 +88,7 @@ class ClientSession:
         """After a start: the stored schedule and defaults hold at once."""
         self._reader.begin(now)
         happenings = self._schedule.begin(now)
-        self._responses.owe(self._schedule.state.outbox)
-        self.revision += 1
+        self._owe()
         return (*self._unread, *happenings)
 
     def sends(self, now: Instant) -> tuple[Send, ...]:
@@ -131,8 +131,7 @@ class ClientSession:
     def looked(self, now: Instant, *, handed_in: bool = True) -> tuple[Happening, ...]:
         """Time passed, or (`handed_in`) the deck may have given something to a duty."""
         happenings = self._schedule.looked(now, self._offset(now))
-        if happenings:
-            self._owe()
+        self._owe()
         if not self._reader.contact.lost and self._errands.looked(self._survey, now, handed_in=handed_in):
             self.revision += 1
         return (*happenings, *self._news())
@@ -146,16 +145,16 @@ class ClientSession:
         if not isinstance(notice, Notice):
             status, told = notice
             return status, (told,)
-        happenings: list[Happening] = []
         if self._desk is not None:
-            happenings += self._desk.notified(path, notice.notification, now.unix)
+            self._desk.notified(path, notice.notification, now.unix)
             self.revision += 1
-        if notice.known is not None and notice.notification.status is NotificationStatus.DEFAULT:
-            self._reader.take(now, notice.href, notice.known)
-            happenings += notice.known.refusals
-        else:
+        if notice.notification.status is not NotificationStatus.DEFAULT:
+            self._reader.hurry_above(now, notice.href)  # it may have moved or gone: whoever links it knows
+        if notice.known is None:
             self._reader.hurry(now, notice.href)
-        return TAKEN, (*happenings, *self._considered(now))
+            return TAKEN, self._considered(now)
+        self._reader.take(now, notice.href, notice.known)
+        return TAKEN, (*notice.known.refusals, *self._considered(now))
 
     def state_bytes(self) -> bytes:
         """What must survive. `revision` tells whether it can have changed."""
@@ -181,17 +180,18 @@ class ClientSession:
             return self._forward.pop()
         self._errands_first = not self._errands_first
         if self._errands_first:
-            return self._next_errand(now) or self._reader.next(now, self._held)
-        return self._reader.next(now, self._held) or self._next_errand(now)
+            return self._next_errand(now) or self._next_reading(now)
+        return self._next_reading(now) or self._next_errand(now)
+
+    def _next_reading(self, now: Instant) -> Reading | None:
+        desk = self._desk
+        return self._reader.next(now, lambda href: desk is not None and desk.alive(href, now.unix))
 
     def _next_errand(self, now: Instant) -> _Carried | None:
         if self._reader.contact.lost:
             return None
         errand = self._errands.next(self._survey, now)
         return None if errand is None else _Carried(errand, self._redirects.trail(errand.request.href))
-
-    def _held(self, href: str) -> bool:
-        return self._desk is not None and self._desk.covers(href)
 
     # ---- what came back ----------------------------------------------------------------------------------------
 
@@ -203,6 +203,7 @@ class ClientSession:
             if not contact.answered(dcap=dcap):
                 return ()
             self._reader.back(now)
+            self._errands.ask_all(self._survey, now)  # what was handed in meanwhile
             return (UtilityAnswers(), *self._feed((UtilityBack(),), now))
         if not contact.failed(now.monotonic, dcap=dcap):
             return ()
@@ -224,6 +225,7 @@ class ClientSession:
             if answer.good:
                 self._reader.hurry(now, flight.errand.request.href)  # a list that was posted to has changed
         happenings = self._errands.ended(flight.errand, answer, now, lambda href: self._reader.hurry(now, href))
+        self.revision += 1
         self._schedule.settle(self._responses.delivered())
         self._owe()
         return happenings
@@ -244,6 +246,7 @@ class ClientSession:
         surveyed = reader.survey(now)
         self._survey = surveyed.survey
         self._errands.ask_all(self._survey, now)
+        self.revision += 1
         inputs = inputs_of(surveyed, self._config, self._schedule.state, self._may_serve)
         return (*self._news(), *self._feed(inputs, now))
 
@@ -251,11 +254,10 @@ class ClientSession:
         """The engine's inputs, the server's clock before them."""
         offset = self._offset(now)
         if offset is not None and offset != self._schedule.state.offset_seconds:
-            inputs = (ClockRead(offset), *inputs)
             self._survey = replace(self._survey, clock=self._reader.clock(now))
-        if not inputs:
+        elif not inputs:
             return ()
-        happenings = self._schedule.feed(inputs, now, self._reader.heard())
+        happenings = self._schedule.feed(inputs, now, offset, self._reader.heard())
         self._owe()
         return happenings
 
@@ -268,8 +270,12 @@ class ClientSession:
         return 0 if alone and now.quality is not ClockQuality.UNTRUSTED else None
 
     def _owe(self) -> None:
-        self._responses.owe(self._schedule.state.outbox)
-        self.revision += 1
+        """Whatever the engine owes now is the Responses' to carry."""
+        if self._responses.owe(self._schedule.state.outbox):
+            self._errands.ask_anew(self._responses.name)
+        if self._schedule.state is not self._kept:
+            self._kept = self._schedule.state
+            self.revision += 1
 
     def _may_serve(self, lfdi: bytes) -> bool:
         return all(warden.may_serve(lfdi) for warden in self._wardens)

@@ -5,7 +5,7 @@ what the nearest above it says, else the profile's default for its kind. Changes
 thousand devices cost what one costs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from wattseal.protocols.ieee2030_5.client.kinds import NATURES, Kind, Ours, links_of
@@ -71,6 +71,11 @@ class Tree:
         """The last good reading of an address as a kind; None: not read."""
         branch = self._branches.get(href) if href is not None else None
         return branch.known if branch is not None and branch.kind is kind else None
+
+    def above(self, href: str) -> tuple[str, ...]:
+        """The addresses that lead to an address."""
+        branch = self._branches.get(href)
+        return () if branch is None else tuple(source for source in branch.rates if source)
 
     def of_kind(self, kind: Kind) -> Iterator[tuple[str, Branch]]:
         """All addresses of a kind."""
@@ -146,8 +151,3 @@ class Tree:
             if not branch.tried:
                 self._untried -= 1
             self._leave(target, (further for _, further in branch.leads_to))
-
-
-def rates_of(tree: Tree) -> Mapping[str, int]:
-    """How often each address is read, seconds: for a person and for tests."""
-    return {href: branch.interval_seconds for kind in Kind for href, branch in tree.of_kind(kind)}
