@@ -26,13 +26,20 @@ from hypothesis import strategies as st
 from wattseal.certs.errors import MisuseError
 from wattseal.protocols.ieee2030_5.client.config import DerType, Ratings
 from wattseal.protocols.ieee2030_5.client.duties.der import RETOLD_SECONDS, DerReports
-from wattseal.protocols.ieee2030_5.client.duties.der_documents import InForceSettings, capability_of, settings_of
+from wattseal.protocols.ieee2030_5.client.duties.der_documents import (
+    InForceSettings,
+    capability_of,
+    overwritten_by,
+    settings_of,
+)
 from wattseal.protocols.ieee2030_5.client.duties.der_modes import doe_modes_of, modes2_of, modes_of, vpp_modes_of
 from wattseal.protocols.ieee2030_5.client.duties.scaling import INT16_MOST, UINT16_MOST, scaled
 from wattseal.protocols.ieee2030_5.client.exchange import Answer
 from wattseal.protocols.ieee2030_5.client.measured import Measured
 from wattseal.protocols.ieee2030_5.client.survey import Survey
-from wattseal.protocols.ieee2030_5.modes import modes
+from wattseal.protocols.ieee2030_5.der_control import DefaultDERControl, DERControlBase
+from wattseal.protocols.ieee2030_5.engine.force import InForce, Source
+from wattseal.protocols.ieee2030_5.modes import default_settings_of, modes
 from wattseal.protocols.ieee2030_5.profiles import CSIP_2018, CSIP_2023, CSIPAUS_1_2, CSIPAUS_1_3
 from wattseal.protocols.ieee2030_5.vocabulary import Alarm, InverterState, OperationalMode
 
@@ -279,6 +286,19 @@ def test_a_default_control_that_overwrites_a_setting_is_told() -> None:
     assert document(after).updated_time == NOW + 50
     duty.put_settings("battery", InForceSettings(overwritten=(("setESDelay", 6000), ("setGradW", 27))), NOW + 60)
     assert told(duty, now=NOW + 61) == []
+
+
+def test_the_settings_among_what_is_in_force_are_those_of_the_default() -> None:
+    """DefaultDERControl: its setES* and gradients overwrite DERSettings; modes of its base do not."""
+    default = DefaultDERControl(
+        mrid="0A", der_control_base=DERControlBase(op_mod_energize=True), set_grad_w=27, set_es_low_volt=-1200
+    )
+    values = [
+        InForce(one.mode, one.value, None, Source.DEFAULT, b"", b"", None)
+        for one in default_settings_of(default, lambda _: None)
+    ]
+    assert len(values) == 3
+    assert overwritten_by(values) == (("setESLowVolt", -1200), ("setGradW", 27))
 
 
 def test_a_setting_that_changed_and_changed_back_blocks_nothing() -> None:

@@ -4,7 +4,7 @@ Only what is known is written. Ratings and settings are rounded toward zero, nev
 never exceed ratings. Times are the server's. Which documents are due, and when, is `der.py`'s matter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,8 @@ from wattseal.protocols.ieee2030_5.client.duties.scaling import (
 from wattseal.protocols.ieee2030_5.client.measured import Measured
 from wattseal.protocols.ieee2030_5.der_status import DERAvailability, DERCapability, DERSettings
 from wattseal.protocols.ieee2030_5.editions import AUS, AUS_1_3, E2023
+from wattseal.protocols.ieee2030_5.engine.force import InForce
+from wattseal.protocols.ieee2030_5.modes import value_of
 from wattseal.protocols.ieee2030_5.profiles import Profile
 from wattseal.protocols.ieee2030_5.vocabulary import DERType
 
@@ -107,6 +109,11 @@ def settings_of(device: Managed, in_force: InForceSettings, profile: Profile, up
         vpp_modes_enabled=vpp_modes_of(ratings) if AUS_1_3 in profile.speaks else None,
         **{"set_grad_w": _NO_GRADIENT, **overwritten},  # type: ignore[arg-type] # names and integers of one table
     )
+
+
+def overwritten_by(values: Iterable[InForce]) -> tuple[tuple[str, int], ...]:
+    """What the defaults among the values in force overwrite in DERSettings, for `InForceSettings.overwritten`."""
+    return tuple(sorted((one.mode, value_of(one.mode, one.value)) for one in values if one.mode in SETTING_FIELDS))
 
 
 def availability_of(measured: Measured, profile: Profile, reading_time: int) -> DERAvailability | None:
