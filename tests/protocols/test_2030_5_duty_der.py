@@ -20,7 +20,7 @@ from duties_world import (
     texts,
     without,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wattseal.certs.errors import MisuseError
@@ -151,9 +151,10 @@ def test_csip_aus_demands_its_bitmaps_and_the_others_never_see_them() -> None:
     assert capability_of(managed(), CSIP_2023).modes_supported2 == 0
 
 
+@example(32_767, 0, 0, 0)
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_settings_never_exceed_ratings(inject: int, absorb: int, var: int, volt_amperes: int) -> None:
-    """CORE-014; setMaxVarNeg is negative."""
+    """CORE-014, also as written: 32767 W beside 3276 tens would exceed. setMaxVarNeg is negative."""
     limits = Ratings(inject, absorb, var, var, volt_amperes, 10**9)
     device = managed()
     settings = settings_of(device, InForceSettings(limits=limits), CSIP_2018, NOW)
@@ -200,6 +201,22 @@ def test_a_newly_urgent_status_waits_for_the_document_that_is_out() -> None:
     (capability,) = duty.due(WHOLE, NOW)
     duty.take(replace(RUNNING, alarms=int(Alarm.OVER_VOLTAGE)))
     assert duty.due(WHOLE, NOW) == (capability,)
+
+
+def test_an_alarm_waits_for_the_availability_that_is_out() -> None:
+    """Also for what stands behind it in the order."""
+    duty = DerReports(config())
+    duty.take(RUNNING)
+    for _ in range(3):
+        (errand,) = duty.due(WHOLE, NOW)
+        duty.settled(errand, created(errand), NOW)
+    (availability,) = duty.due(WHOLE, NOW)
+    assert availability.key[2] == "availability"
+    duty.take(replace(RUNNING, alarms=int(Alarm.OVER_VOLTAGE)))
+    assert duty.due(WHOLE, NOW) == (availability,)
+    duty.settled(availability, created(availability), NOW)
+    (status,) = duty.due(WHOLE, NOW)
+    assert texts(status, "alarmStatus") == ["00000002"]
 
 
 def test_nothing_measured_nothing_told() -> None:

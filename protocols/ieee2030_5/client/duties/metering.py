@@ -85,6 +85,10 @@ class Metering:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._points = {point.name: point for point in points_of(config)}
+        self._fed: dict[str, list[Point]] = {}
+        for point in self._points.values():
+            for source in point.sources:
+                self._fed.setdefault(source, []).append(point)
         self._collectors = {
             point.name: {source: Collector() for source in point.sources} for point in self._points.values()
         }
@@ -94,11 +98,10 @@ class Metering:
 
     def take(self, measured: Measured) -> None:
         """A new look at a device, or at the site."""
-        for point in self._points.values():
-            if measured.device in point.sources:
-                self._collectors[point.name][measured.device].take(measured)
-                known = (one.name for one in point.quantities if one.read(measured) is not None)
-                self._measured[point.name].update(dict.fromkeys(known))
+        for point in self._fed.get(measured.device, ()):
+            self._collectors[point.name][measured.device].take(measured)
+            known = (one.name for one in point.quantities if one.read(measured) is not None)
+            self._measured[point.name].update(dict.fromkeys(known))
 
     def due(self, survey: Survey, now: int) -> tuple[Errand, ...]:
         """Points to post, rates to read, and the oldest value of each quantity."""
