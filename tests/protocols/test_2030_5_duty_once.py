@@ -124,6 +124,8 @@ def test_one_registration_and_every_average_once(steps: list[tuple[str, int]]) -
         wire.carry(now, "")
     assert utility.registered == [LFDI.hex().upper()]
     assert not utility.refused
+    left = [one for duty in wire.duties for one in duty.due(utility.survey(), now) if one.request.method == "POST"]
+    assert left == []
     ends = [(mrid, start + duration) for mrid, start, duration, _ in utility.readings.values()]
     assert len(set(ends)) == len(ends)
     if not restarted:
