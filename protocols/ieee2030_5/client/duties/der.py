@@ -10,7 +10,6 @@ One document of one DER is under way at a time, in this order: servers were seen
 is told anew, which is what the server wants to know then. Which words are written is `der_documents.py`'s matter.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -38,6 +37,7 @@ from wattseal.protocols.ieee2030_5.client.happenings import Happening, Told
 from wattseal.protocols.ieee2030_5.client.measured import Measured
 from wattseal.protocols.ieee2030_5.client.survey import DeviceRead, Survey
 from wattseal.protocols.ieee2030_5.codec import encode
+from wattseal.protocols.ieee2030_5.der_status import DERCapability, DERSettings
 
 RETOLD_SECONDS: Final = 86_400
 """How often nameplate and settings are told again unchanged: a server that lost them gets them back."""
@@ -69,9 +69,13 @@ class _Telling:
 @dataclass(slots=True)
 class _Memory:
     """What is known and told of one device. `under_way`: the document that waits for its answer, `offered` the errand
-    for it that was given out last, `offers` what each of its bodies tells.
+    for it that was given out last, `offers` what each of its bodies tells. `capability` and `settings` (without their
+    time) are made when they change: with a thousand devices `due` must not make them each time.
     """
 
+    device: Managed
+    capability: DERCapability
+    settings: DERSettings
     in_force: InForceSettings = field(default_factory=InForceSettings)
     changed_at: int | None = None
     measured: Measured | None = None
@@ -90,19 +94,28 @@ class DerReports:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
-        self._memories = {device.name: _Memory() for device in config.devices}
+        self._memories = {
+            device.name: _Memory(
+                device,
+                capability_of(device, config.profile),
+                settings_of(device, InForceSettings(), config.profile, 0),
+            )
+            for device in config.devices
+        }
 
     def take(self, measured: Measured) -> None:
         """A new look at a device; that of the site and one that is older than what is known are passed over."""
         memory = self._memories.get(measured.device)
         if memory is not None and (memory.measured is None or measured.at >= memory.measured.at):
             memory.measured = measured
+            memory.since.see(memory.device, measured)
 
     def put_settings(self, device: str, in_force: InForceSettings, now: int) -> None:
         """The settings of a device as they are in force now: after a default control or site staff changed them."""
         memory = self._memories[device]
         if in_force != memory.in_force:
             memory.in_force, memory.changed_at = in_force, now
+            memory.settings = settings_of(memory.device, in_force, self._config.profile, 0)
 
     def due(self, survey: Survey, now: int) -> tuple[Errand, ...]:
         """At most one document of each DER."""
@@ -147,18 +160,25 @@ class DerReports:
         if memory.under_way not in hrefs:
             memory.under_way = None
             memory.offers.clear()
-        tellings: dict[Document, Callable[[], tuple[msgspec.Struct, _Telling] | None]] = {
-            Document.CAPABILITY: lambda: self._capability(device, hrefs, memory, now),
-            Document.SETTINGS: lambda: self._settings(device, hrefs, memory, survey, now),
-            Document.STATUS: lambda: self._status(device, hrefs, memory, survey, now),
-            Document.AVAILABILITY: lambda: self._availability(hrefs, memory, survey, now),
-        }
         for document in Document if memory.under_way is None else (memory.under_way,):
-            offer = tellings[document]() if document in hrefs else None
+            offer = self._telling(document, hrefs[document], memory, survey, now) if document in hrefs else None
             if offer is not None:
                 return self._offer(device, document, memory, *offer)
         # What changed and changed back is sent all the same: nobody knows whether it has left already.
         return None if memory.under_way is None else memory.offered
+
+    def _telling(
+        self, document: Document, href: str, memory: _Memory, survey: Survey, now: int
+    ) -> tuple[msgspec.Struct, _Telling] | None:
+        match document:
+            case Document.CAPABILITY:
+                return self._capability(href, memory, now)
+            case Document.SETTINGS:
+                return self._settings(href, memory, survey, now)
+            case Document.STATUS:
+                return self._status(href, memory, survey, now)
+            case Document.AVAILABILITY:
+                return self._availability(href, memory, survey, now)
 
     def _offer(
         self, device: Managed, document: Document, memory: _Memory, body: msgspec.Struct, telling: _Telling
@@ -172,48 +192,42 @@ class DerReports:
         memory.offered = Errand((self.name, device.name, document.value), Request(Method.PUT, telling.href, data))
         return memory.offered
 
-    def _capability(
-        self, device: Managed, hrefs: dict[Document, str], memory: _Memory, now: int
-    ) -> tuple[msgspec.Struct, _Telling] | None:
-        body = capability_of(device, self._config.profile)
-        telling = _Telling(hrefs[Document.CAPABILITY], body, now)
-        return (body, telling) if _changed(memory.told.get(Document.CAPABILITY), telling) else None
+    def _capability(self, href: str, memory: _Memory, now: int) -> tuple[msgspec.Struct, _Telling] | None:
+        telling = _Telling(href, memory.capability, now)
+        return (memory.capability, telling) if _changed(memory.told.get(Document.CAPABILITY), telling) else None
 
-    def _settings(
-        self, device: Managed, hrefs: dict[Document, str], memory: _Memory, survey: Survey, now: int
-    ) -> tuple[msgspec.Struct, _Telling] | None:
-        telling = _Telling(hrefs[Document.SETTINGS], settings_of(device, memory.in_force, self._config.profile, 0), now)
+    def _settings(self, href: str, memory: _Memory, survey: Survey, now: int) -> tuple[msgspec.Struct, _Telling] | None:
+        telling = _Telling(href, memory.settings, now)
         if not _changed(memory.told.get(Document.SETTINGS), telling):
             return None
         updated = server_time(survey, now if memory.changed_at is None else memory.changed_at)
-        return settings_of(device, memory.in_force, self._config.profile, updated), telling
+        return msgspec.structs.replace(memory.settings, updated_time=updated), telling
 
-    def _status(
-        self, device: Managed, hrefs: dict[Document, str], memory: _Memory, survey: Survey, now: int
-    ) -> tuple[msgspec.Struct, _Telling] | None:
+    def _status(self, href: str, memory: _Memory, survey: Survey, now: int) -> tuple[msgspec.Struct, _Telling] | None:
         measured = memory.measured
-        if measured is None:
+        telling = self._beat(Document.STATUS, href, memory, now)
+        if measured is None or telling is None:
             return None
-        body = status_of(device, measured, self._config.profile, memory.since, server_time(survey, 0))
-        telling = self._beat(Document.STATUS, hrefs, memory, measured, now, urgent_of(measured))
-        return (body, telling) if telling is not None and is_known(body) else None
+        body = status_of(memory.device, measured, self._config.profile, memory.since, server_time(survey, 0))
+        return (body, telling) if is_known(body) else None
 
     def _availability(
-        self, hrefs: dict[Document, str], memory: _Memory, survey: Survey, now: int
+        self, href: str, memory: _Memory, survey: Survey, now: int
     ) -> tuple[msgspec.Struct, _Telling] | None:
         measured = memory.measured
-        if measured is None:
+        telling = self._beat(Document.AVAILABILITY, href, memory, now)
+        if measured is None or telling is None:
             return None
         body = availability_of(measured, self._config.profile, server_time(survey, measured.at))
-        telling = self._beat(Document.AVAILABILITY, hrefs, memory, measured, now, None)
-        return (body, telling) if telling is not None and body is not None else None
+        return None if body is None else (body, telling)
 
     @staticmethod
-    def _beat(
-        document: Document, hrefs: dict[Document, str], memory: _Memory, measured: Measured, now: int, news: object
-    ) -> _Telling | None:
+    def _beat(document: Document, href: str, memory: _Memory, now: int) -> _Telling | None:
         """The telling that is due: on the beat with something newly measured, off the beat with news."""
-        told, href = memory.told.get(document), hrefs[document]
+        measured, told = memory.measured, memory.told.get(document)
+        if measured is None:
+            return None
+        news = urgent_of(measured) if document is Document.STATUS else None
         if told is None or told.href != href:
             return _Telling(href, news, now, measured.at)
         passed = (now - told.beat) // memory.period_seconds

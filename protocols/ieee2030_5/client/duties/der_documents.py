@@ -4,7 +4,7 @@ Only what is known is written. Ratings and settings are rounded toward zero, nev
 never exceed ratings. Times are the server's. Which documents are due, and when, is `der.py`'s matter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +17,11 @@ from wattseal.protocols.ieee2030_5.client.duties.der_modes import (
     vpp_modes_of,
 )
 from wattseal.protocols.ieee2030_5.client.duties.scaling import (
+    INT16_MOST,
+    UINT16_MOST,
     active_power,
     apparent_power,
+    as_told,
     reactive_power,
     unsigned_active_power,
     unsigned_reactive_power,
@@ -28,6 +31,8 @@ from wattseal.protocols.ieee2030_5.client.duties.scaling import (
 from wattseal.protocols.ieee2030_5.client.measured import Measured
 from wattseal.protocols.ieee2030_5.der_status import DERAvailability, DERCapability, DERSettings
 from wattseal.protocols.ieee2030_5.editions import AUS, AUS_1_3, E2023
+from wattseal.protocols.ieee2030_5.engine.force import InForce
+from wattseal.protocols.ieee2030_5.modes import value_of
 from wattseal.protocols.ieee2030_5.profiles import Profile
 from wattseal.protocols.ieee2030_5.vocabulary import DERType
 
@@ -109,6 +114,11 @@ def settings_of(device: Managed, in_force: InForceSettings, profile: Profile, up
     )
 
 
+def overwritten_by(values: Iterable[InForce]) -> tuple[tuple[str, int], ...]:
+    """What the defaults among the values in force overwrite in DERSettings, for `InForceSettings.overwritten`."""
+    return tuple(sorted((one.mode, value_of(one.mode, one.value)) for one in values if one.mode in SETTING_FIELDS))
+
+
 def availability_of(measured: Measured, profile: Profile, reading_time: int) -> DERAvailability | None:
     """What the device could do from `reading_time` on; None where nothing of it is known."""
     new = E2023 in profile.speaks
@@ -127,22 +137,28 @@ def availability_of(measured: Measured, profile: Profile, reading_time: int) -> 
 
 
 def _lowered(rated: Ratings, in_force: InForceSettings) -> Ratings:
-    """The limits in force, none above its rating and none where there is no rating."""
+    """The limits in force, none above its rating as that is told, and none where there is no rating.
+
+    As told: beside a rating of 32768 W, written 3276 tens, a setting of 32767 W would look too large.
+    """
     limits = in_force.limits or rated
     return Ratings(
-        inject_watts=min(rated.inject_watts, limits.inject_watts),
-        absorb_watts=min(rated.absorb_watts, limits.absorb_watts),
-        inject_vars=_least(rated.inject_vars, limits.inject_vars),
-        absorb_vars=_least(rated.absorb_vars, limits.absorb_vars),
-        volt_amperes=_least(rated.volt_amperes, limits.volt_amperes),
-        storage_watt_hours=_least(rated.storage_watt_hours, limits.storage_watt_hours),
+        inject_watts=min(as_told(rated.inject_watts, INT16_MOST), limits.inject_watts),
+        absorb_watts=min(as_told(rated.absorb_watts, INT16_MOST), limits.absorb_watts),
+        inject_vars=_least(rated.inject_vars, limits.inject_vars, INT16_MOST),
+        absorb_vars=_least(rated.absorb_vars, limits.absorb_vars, INT16_MOST),
+        volt_amperes=_least(rated.volt_amperes, limits.volt_amperes, UINT16_MOST),
+        storage_watt_hours=_least(rated.storage_watt_hours, limits.storage_watt_hours, UINT16_MOST),
         volts=rated.volts,
         modes=rated.modes - in_force.disabled,
     )
 
 
-def _least(rated: int | None, limit: int | None) -> int | None:
-    return rated if rated is None or limit is None else min(rated, limit)
+def _least(rated: int | None, limit: int | None, most: int) -> int | None:
+    if rated is None:
+        return None
+    told = as_told(rated, most)
+    return told if limit is None else min(told, limit)
 
 
 def _negative(value: int | None) -> int | None:

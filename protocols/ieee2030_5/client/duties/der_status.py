@@ -4,7 +4,8 @@ A bit or a state that nobody measured is not written. `genConnectStatus` is told
 of what stores; a battery is both. Times are handed in as the server's clock shows them.
 """
 
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from typing import Final, TypeAlias, TypeVar
 
 from wattseal.protocols.ieee2030_5.client.config import DerType, Managed
 from wattseal.protocols.ieee2030_5.client.duties.der_modes import STORAGE
@@ -24,6 +25,7 @@ from wattseal.protocols.ieee2030_5.editions import E2023
 from wattseal.protocols.ieee2030_5.profiles import Profile
 from wattseal.protocols.ieee2030_5.vocabulary import ConnectBit, ConnectBit2, OperationalMode, StorageMode
 
+D = TypeVar("D")
 Urgent: TypeAlias = tuple[object, ...]
 """What a change of which is told at once."""
 
@@ -32,67 +34,45 @@ _MAKER_OCTETS: Final = 6
 
 
 class Since:
-    """Since when each value of one device holds."""
+    """Since when each value of one device holds, in our seconds."""
 
     def __init__(self) -> None:
         self._held: dict[str, tuple[object, int]] = {}
 
-    def date(self, field: str, value: object, at: int) -> int:
-        """The second since which `field` has `value`, given that it has it at `at`."""
-        held = self._held.get(field)
-        if held is None or held[0] != value:
-            self._held[field] = held = (value, at)
-        return held[1]
+    def see(self, device: Managed, measured: Measured) -> None:
+        """Every look, in the order of time: a value that is another than before holds since then."""
+        for name, value in _values_of(device, measured).items():
+            held = self._held.get(name)
+            if held is None or held[0] != value:
+                self._held[name] = (value, measured.at)
+
+    def date(self, name: str) -> int:
+        """The second since which the value that was last seen holds."""
+        return self._held[name][1]
 
 
 def status_of(device: Managed, measured: Measured, profile: Profile, since: Since, offset_seconds: int) -> DERStatus:
-    """The status as it was at `measured.at`; `offset_seconds` is how far the server's clock is ahead of ours."""
+    """The status as it was at `measured.at`, the look that `since` saw last; `offset_seconds` is how far the server's
+    clock is ahead of ours.
+    """
+    values = _values_of(device, measured)
 
-    def date(field: str, value: object) -> int:
-        return since.date(field, value, measured.at) + offset_seconds
+    def dated(kind: Callable[..., D], name: str) -> D | None:
+        value = values[name]
+        return None if value is None else kind(date_time=since.date(name) + offset_seconds, value=value)
 
-    connect, operational, storage = connect_bits(measured), _operational(measured), _storage(device, measured)
-    injects, stores = device.ratings.inject_watts > 0, device.der_type in STORAGE
-    connect2 = _connect_bits2(measured) if E2023 in profile.speaks else None
-    charge = measured.charge_hundredths if stores else None
     return DERStatus(
         alarm_status=measured.alarms,
-        connect_status=None if connect2 is None else ConnectStatus2(date_time=date("c2", connect2), value=connect2),
-        gen_connect_status=(
-            ConnectStatus(date_time=date("c", connect), value=connect) if connect is not None and injects else None
-        ),
-        inverter_status=(
-            None
-            if measured.inverter is None
-            else InverterStatus(date_time=date("i", measured.inverter), value=measured.inverter)
-        ),
-        local_control_mode_status=(
-            None
-            if measured.control_mode is None
-            else LocalControlModeStatus(date_time=date("l", measured.control_mode), value=measured.control_mode)
-        ),
-        manufacturer_status=(
-            ManufacturerStatus(date_time=date("m", maker), value=maker)
-            if (maker := _short(measured.maker_status))
-            else None
-        ),
-        operational_mode_status=(
-            None if operational is None else OperationalModeStatus(date_time=date("o", operational), value=operational)
-        ),
+        connect_status=dated(ConnectStatus2, "connect2") if E2023 in profile.speaks else None,
+        gen_connect_status=dated(ConnectStatus, "connect") if device.ratings.inject_watts > 0 else None,
+        inverter_status=dated(InverterStatus, "inverter"),
+        local_control_mode_status=dated(LocalControlModeStatus, "control"),
+        manufacturer_status=dated(ManufacturerStatus, "maker"),
+        operational_mode_status=dated(OperationalModeStatus, "operational"),
         reading_time=measured.at + offset_seconds,
-        state_of_charge_status=(
-            None
-            if charge is None
-            else StateOfChargeStatus(
-                date_time=measured.at + offset_seconds, value=min(max(charge, 0), _WHOLE_HUNDREDTHS)
-            )
-        ),
-        storage_mode_status=(
-            None if storage is None else StorageModeStatus(date_time=date("s", storage), value=storage)
-        ),
-        stor_connect_status=(
-            ConnectStatus(date_time=date("c", connect), value=connect) if connect is not None and stores else None
-        ),
+        state_of_charge_status=_charge(device, measured, offset_seconds),
+        storage_mode_status=dated(StorageModeStatus, "storage"),
+        stor_connect_status=dated(ConnectStatus, "connect") if device.der_type in STORAGE else None,
     )
 
 
@@ -124,6 +104,27 @@ def connect_bits(measured: Measured) -> int | None:
     if all(value is None for value in bits.values()):
         return None
     return sum(int(bit) for bit, value in bits.items() if value)
+
+
+def _values_of(device: Managed, measured: Measured) -> dict[str, object]:
+    """The values that have a date of their own; None where a value is not known."""
+    return {
+        "connect": connect_bits(measured),
+        "connect2": _connect_bits2(measured),
+        "inverter": measured.inverter,
+        "control": measured.control_mode,
+        "maker": _short(measured.maker_status) or None,
+        "operational": _operational(measured),
+        "storage": _storage(device, measured),
+    }
+
+
+def _charge(device: Managed, measured: Measured, offset_seconds: int) -> StateOfChargeStatus | None:
+    charge = measured.charge_hundredths
+    if charge is None or device.der_type not in STORAGE:
+        return None
+    value = min(max(charge, 0), _WHOLE_HUNDREDTHS)
+    return StateOfChargeStatus(date_time=measured.at + offset_seconds, value=value)
 
 
 def _short(text: str) -> str:

@@ -66,14 +66,15 @@ class LogEvents:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
+        self._names = frozenset(device.name for device in config.devices)
         self._state = LogEventsState()
         self._sent: dict[str, tuple[int, ...]] = {}
 
     def take(self, measured: Measured) -> None:
         """The alarms of a device; what is not known changes nothing."""
-        if measured.alarms is None or all(one.name != measured.device for one in self._config.devices):
-            return
         log = self._log(measured.device)
+        if measured.alarms in {None, log.alarms} or measured.device not in self._names:
+            return
         before = log.alarms or 0
         for bit in Alarm:
             now = bool(measured.alarms & bit)

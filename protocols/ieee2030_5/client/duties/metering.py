@@ -38,8 +38,8 @@ from wattseal.protocols.ieee2030_5.metering import MirrorMeterReading, MirrorRea
 RATE_READ_SECONDS: Final = 900
 """How often a point is read for a changed postRate: the standard's own pollRate."""
 REFUSED_AGAIN_SECONDS: Final = 86_400
-MOST_ROWS: Final = 4_000
-"""How many values wait for a server that is away; the oldest are given up first."""
+MOST_ROWS: Final = 1_200
+"""How many values of one point wait for a server that is away, a day of four; the oldest are given up first."""
 _FORGOTTEN: Final = 404
 _LAYOUT: Final = 1
 _USAGE_POINT: Final = "usage_point"
@@ -49,7 +49,6 @@ _RATE: Final = "rate"
 class Row(msgspec.Struct, frozen=True, array_like=True):
     """One value that waits. `start` by the server's clock."""
 
-    point: str
     quantity: str
     start: int
     seconds: int
@@ -72,10 +71,10 @@ class Mirror(msgspec.Struct, frozen=True, array_like=True):
 
 
 class MeteringState(msgspec.Struct, frozen=True):
-    """Mirrors by point, and the rows that wait."""
+    """Mirrors by point, and by point the rows that wait."""
 
     mirrors: dict[str, Mirror] = {}
-    rows: tuple[Row, ...] = ()
+    rows: dict[str, tuple[Row, ...]] = {}
 
 
 class Metering:
@@ -86,6 +85,10 @@ class Metering:
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
         self._points = {point.name: point for point in points_of(config)}
+        self._fed: dict[str, list[Point]] = {}
+        for point in self._points.values():
+            for source in point.sources:
+                self._fed.setdefault(source, []).append(point)
         self._collectors = {
             point.name: {source: Collector() for source in point.sources} for point in self._points.values()
         }
@@ -95,11 +98,10 @@ class Metering:
 
     def take(self, measured: Measured) -> None:
         """A new look at a device, or at the site."""
-        for point in self._points.values():
-            if measured.device in point.sources:
-                self._collectors[point.name][measured.device].take(measured)
-                known = (one.name for one in point.quantities if one.read(measured) is not None)
-                self._measured[point.name].update(dict.fromkeys(known))
+        for point in self._fed.get(measured.device, ()):
+            self._collectors[point.name][measured.device].take(measured)
+            known = (one.name for one in point.quantities if one.read(measured) is not None)
+            self._measured[point.name].update(dict.fromkeys(known))
 
     def due(self, survey: Survey, now: int) -> tuple[Errand, ...]:
         """Points to post, rates to read, and the oldest value of each quantity."""
@@ -160,17 +162,16 @@ class Metering:
             return
         if mirror.rate_read_at is None or now >= mirror.rate_read_at + RATE_READ_SECONDS:
             yield Errand((self.name, point.name, _RATE), Request(Method.GET, mirror.location))
+        waiting = self._state.rows.get(point.name, ())
         for quantity in wanted:
-            row = next(
-                (one for one in self._state.rows if (one.point, one.quantity) == (point.name, quantity.name)), None
-            )
+            row = next((one for one in waiting if one.quantity == quantity.name), None)
             if row is not None:
                 request = Request(Method.POST, mirror.location, self._reading(point, quantity, row))
                 yield Errand((self.name, point.name, quantity.name, str(row.start)), request)
 
     def _wanted(self, point: Point, mirror: Mirror) -> set[str]:
         """What was measured since the start, what waits, and what the server knows already."""
-        waiting = {row.quantity for row in self._state.rows if row.point == point.name}
+        waiting = {row.quantity for row in self._state.rows.get(point.name, ())}
         return {*self._measured[point.name], *mirror.defined, *waiting}
 
     def _reading(self, point: Point, quantity: Quantity, row: Row) -> bytes:
@@ -182,10 +183,10 @@ class Metering:
 
     def _close(self, now: int) -> None:
         """Periods that have ended become rows."""
-        rows: list[Row] = []
         for point in self._points.values():
             seconds = post_seconds(self._mirror(point.name).post_rate)
             closed = [one.close(now, seconds, self._offset_seconds) for one in self._collectors[point.name].values()]
+            rows: list[Row] = []
             ends = sorted({window.end for windows in closed for window in windows})
             for end in ends:
                 windows = [next((one for one in each if one.end == end), None) for each in closed]
@@ -195,14 +196,13 @@ class Metering:
                     value = total(parts)
                     if value is not None:
                         rows.append(self._row(point, quantity, value))
-        if rows:
-            self._state = msgspec.structs.replace(self._state, rows=(*self._state.rows, *rows)[-MOST_ROWS:])
+            if rows:
+                self._put_rows(point.name, (*self._state.rows.get(point.name, ()), *rows)[-MOST_ROWS:])
 
     def _row(self, point: Point, quantity: Quantity, value: Average) -> Row:
         start = value.start + self._offset_seconds
         meter_reading = quantity_mrid(self._config, point, quantity)
         return Row(
-            point=point.name,
             quantity=quantity.name,
             start=start,
             seconds=value.seconds,
@@ -244,10 +244,11 @@ class Metering:
         self._put(name, Mirror(post_rate=mirror.post_rate, rests_until=now + RATE_READ_SECONDS if hasty else 0))
 
     def _drop(self, point: str, quantity: str, start: int) -> None:
-        rows = tuple(
-            one for one in self._state.rows if (one.point, one.quantity, one.start) != (point, quantity, start)
-        )
-        self._state = msgspec.structs.replace(self._state, rows=rows)
+        rows = self._state.rows.get(point, ())
+        self._put_rows(point, tuple(one for one in rows if (one.quantity, one.start) != (quantity, start)))
+
+    def _put_rows(self, point: str, rows: tuple[Row, ...]) -> None:
+        self._state = msgspec.structs.replace(self._state, rows={**self._state.rows, point: rows})
 
     def _mirror(self, name: str) -> Mirror:
         return self._state.mirrors.get(name, Mirror())

@@ -35,6 +35,13 @@ def scaled(value: int, most: int) -> tuple[int, int]:
     raise MisuseError("quantity_out_of_range", f"{value} does not fit on the wire, not even in units of a thousand M.")
 
 
+def as_told(value: int, most: int) -> int:
+    """What the other side reads of a value: 32760 of 32768 where `most` is that of Int16."""
+    digits, multiplier = scaled(value, most)
+    step: int = 10**multiplier
+    return digits * step
+
+
 def active_power(watts: int | None) -> ActivePower | None:
     """W, either sign."""
     return None if watts is None else ActivePower(**_quantity(watts, INT16_MOST))
