@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from duties_world import (
-    LFDI,
     NOW,
     OTHER_LFDI,
     RATINGS,
@@ -368,4 +367,3 @@ def test_a_photovoltaic_device_has_no_storage_words() -> None:
 def test_no_der_no_errand() -> None:
     assert DerReports(config()).due(survey(replace(device_read(), ders=None)), NOW) == ()
     assert DerReports(config()).due(survey(device_read(OTHER_LFDI)), NOW) == ()
-    assert LFDI != OTHER_LFDI

@@ -26,8 +26,10 @@ from wattseal.protocols.ieee2030_5.client.duties.der_documents import (
 from wattseal.protocols.ieee2030_5.client.duties.der_status import Since, is_known, status_of, urgent_of
 from wattseal.protocols.ieee2030_5.client.duties.surroundings import (
     DEFAULT_POST_SECONDS,
+    MayServe,
     der_of,
     device_at,
+    everybody,
     post_seconds,
     server_time,
 )
@@ -92,8 +94,9 @@ class DerReports:
 
     name: Final = "der"
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, may_serve: MayServe = everybody) -> None:
         self._config = config
+        self._may_serve = may_serve
         self._memories = {
             device.name: _Memory(
                 device,
@@ -119,7 +122,10 @@ class DerReports:
 
     def due(self, survey: Survey, now: int) -> tuple[Errand, ...]:
         """At most one document of each DER."""
-        found = (self._due(device, device_at(survey, device.lfdi), survey, now) for device in self._config.devices)
+        found = (
+            self._due(device, device_at(survey, device.lfdi, self._may_serve), survey, now)
+            for device in self._config.devices
+        )
         return tuple(errand for errand in found if errand is not None)
 
     def wake_at(self, now: int) -> int | None:

@@ -15,7 +15,9 @@ from wattseal.protocols.ieee2030_5.base import Link
 from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType, Managed
 from wattseal.protocols.ieee2030_5.client.duties.surroundings import (
     DEFAULT_POST_SECONDS,
+    MayServe,
     device_at,
+    everybody,
     post_seconds,
     server_time,
 )
@@ -74,8 +76,9 @@ class Information:
 
     name: Final = "information"
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, may_serve: MayServe = everybody) -> None:
         self._config = config
+        self._may_serve = may_serve
         self._memories = {device.name: _Memory() for device in config.devices}
 
     def put_nameplate(self, device: str, nameplate: Nameplate) -> None:
@@ -118,7 +121,7 @@ class Information:
         """Nothing to load."""
 
     def _due(self, device: Managed, survey: Survey, now: int) -> Iterator[Errand]:
-        read, memory = device_at(survey, device.lfdi), self._memories[device.name]
+        read, memory = device_at(survey, device.lfdi, self._may_serve), self._memories[device.name]
         if read is None:
             return
         end_device = read.end_device

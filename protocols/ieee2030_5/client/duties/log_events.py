@@ -14,7 +14,7 @@ import msgspec
 
 from wattseal.protocols.ieee2030_5.client.config import ClientConfig, Managed
 from wattseal.protocols.ieee2030_5.client.duties.durable import pack, unpack
-from wattseal.protocols.ieee2030_5.client.duties.surroundings import device_at, server_time
+from wattseal.protocols.ieee2030_5.client.duties.surroundings import MayServe, device_at, everybody, server_time
 from wattseal.protocols.ieee2030_5.client.duty import Errand
 from wattseal.protocols.ieee2030_5.client.exchange import Answer, Method, Request
 from wattseal.protocols.ieee2030_5.client.happenings import Happening, Told
@@ -64,8 +64,9 @@ class LogEvents:
 
     name: Final = "log_events"
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, may_serve: MayServe = everybody) -> None:
         self._config = config
+        self._may_serve = may_serve
         self._names = frozenset(device.name for device in config.devices)
         self._state = LogEventsState()
         self._sent: dict[str, tuple[int, ...]] = {}
@@ -111,7 +112,7 @@ class LogEvents:
     def _due(self, survey: Survey, now: int) -> Iterator[Errand]:
         for device in self._config.devices:
             waiting, sent = self._log(device.name).waiting, self._sent.get(device.name, ())
-            read = device_at(survey, device.lfdi)
+            read = device_at(survey, device.lfdi, self._may_serve)
             link = None if read is None else read.end_device.log_event_list_link
             full = len(sent) >= PER_MINUTE and now < sent[-PER_MINUTE] + _MINUTE
             if waiting and link is not None and not full:

@@ -26,7 +26,13 @@ from wattseal.protocols.ieee2030_5.client.duties.mirror_points import (
     quantity_mrid,
     usage_point_of,
 )
-from wattseal.protocols.ieee2030_5.client.duties.surroundings import path_of, post_seconds, server_time
+from wattseal.protocols.ieee2030_5.client.duties.surroundings import (
+    MayServe,
+    everybody,
+    path_of,
+    post_seconds,
+    server_time,
+)
 from wattseal.protocols.ieee2030_5.client.duty import Errand
 from wattseal.protocols.ieee2030_5.client.exchange import Answer, Method, Request
 from wattseal.protocols.ieee2030_5.client.happenings import Happening, Told
@@ -82,9 +88,11 @@ class Metering:
 
     name: Final = "metering"
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, may_serve: MayServe = everybody) -> None:
         self._config = config
+        self._may_serve = may_serve
         self._points = {point.name: point for point in points_of(config)}
+        self._lfdis = {device.name: device.lfdi for device in config.devices}
         self._fed: dict[str, list[Point]] = {}
         for point in self._points.values():
             for source in point.sources:
@@ -152,7 +160,7 @@ class Metering:
 
     def _due(self, point: Point, href: str, now: int) -> Iterator[Errand]:
         mirror = self._mirror(point.name)
-        if now < mirror.rests_until:
+        if now < mirror.rests_until or not self._may_serve(point.lfdi):
             return
         wanted = tuple(one for one in point.quantities if one.name in self._wanted(point, mirror))
         if not mirror.location or any(one.name not in mirror.defined for one in wanted):
@@ -185,7 +193,11 @@ class Metering:
         """Periods that have ended become rows."""
         for point in self._points.values():
             seconds = post_seconds(self._mirror(point.name).post_rate)
-            closed = [one.close(now, seconds, self._offset_seconds) for one in self._collectors[point.name].values()]
+            windows_of = {
+                source: one.close(now, seconds, self._offset_seconds)
+                for source, one in self._collectors[point.name].items()
+            }
+            closed = [windows for source, windows in windows_of.items() if self._serves(source)]
             rows: list[Row] = []
             ends = sorted({window.end for windows in closed for window in windows})
             for end in ends:
@@ -198,6 +210,11 @@ class Metering:
                         rows.append(self._row(point, quantity, value))
             if rows:
                 self._put_rows(point.name, (*self._state.rows.get(point.name, ()), *rows)[-MOST_ROWS:])
+
+    def _serves(self, source: str) -> bool:
+        """The site is served with its point; a sum is that of the devices that are served."""
+        lfdi = self._lfdis.get(source)
+        return lfdi is None or self._may_serve(lfdi)
 
     def _row(self, point: Point, quantity: Quantity, value: Average) -> Row:
         start = value.start + self._offset_seconds

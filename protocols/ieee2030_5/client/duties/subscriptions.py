@@ -20,7 +20,7 @@ from wattseal.protocols.ieee2030_5.base import Link
 from wattseal.protocols.ieee2030_5.client.config import ClientConfig
 from wattseal.protocols.ieee2030_5.client.duties.durable import pack, unpack
 from wattseal.protocols.ieee2030_5.client.duties.identifiers import notification_token
-from wattseal.protocols.ieee2030_5.client.duties.surroundings import path_of
+from wattseal.protocols.ieee2030_5.client.duties.surroundings import MayServe, everybody, path_of
 from wattseal.protocols.ieee2030_5.client.duty import Errand
 from wattseal.protocols.ieee2030_5.client.exchange import Answer, Method, Request
 from wattseal.protocols.ieee2030_5.client.happenings import Happening, Told
@@ -79,8 +79,9 @@ class Subscriptions:
 
     name: Final = "subscriptions"
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, may_serve: MayServe = everybody) -> None:
         self._config = config
+        self._may_serve = may_serve
         self._state = SubscriptionsState()
 
     def alive(self, href: str, now: int) -> bool:
@@ -108,7 +109,7 @@ class Subscriptions:
 
     def due(self, survey: Survey, now: int) -> tuple[Errand, ...]:
         """Subscriptions to make, to renew and to delete."""
-        if not self._config.notification_uri:
+        if not self._config.notification_uri or not self._may_serve(self._config.lfdi):
             return ()
         wanted = dict(_wanted(survey))
         for href in wanted:
