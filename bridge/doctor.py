@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from wattseal.bridge.core.local_api import ask
+from wattseal.bridge.finding import Finding
 from wattseal.bridge.making import RUNNING_ROLES, differences
+from wattseal.bridge.server_findings import server_findings
 from wattseal.bridge.site.mistakes import SiteFileError
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.site.reader import read_site
@@ -26,15 +27,6 @@ from wattseal.drivers.manifest_sections import Sections, policy_entities
 
 _LIMITS: Final = frozenset({Operation.LIMIT_INJECT, Operation.LIMIT_ABSORB})
 _SOON_SECONDS: Final = 30 * 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing worth saying; `bad` if it must be mended."""
-
-    reason: str
-    sentence: str
-    bad: bool
 
 
 def examine(directory: Path) -> tuple[Finding, ...]:
@@ -110,6 +102,7 @@ def _site_notes(site: Site, box: Box) -> Iterator[Finding]:
     for utility in site.utilities:
         if utility.insecure:
             yield Finding("insecure", f"{utility.name} is spoken to in plain HTTP: {utility.insecure}.", False)
+    yield from server_findings(site, box)
     for device in site.devices:
         if not device.identity:
             yield Finding("identity_not_pinned", f"{device.name} has no identity: any device there is obeyed.", False)

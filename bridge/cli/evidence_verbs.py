@@ -59,12 +59,15 @@ def replay(
         for row in verdict.differences
     ]
     if json_out:
-        put({"compared": {str(kind): count for kind, count in verdict.compared.items()}, "differences": rows})
+        compared = {str(kind): count for kind, count in verdict.compared.items()}
+        put({"compared": compared, "differences": rows, "as_recorded": verdict.as_recorded})
     else:
         for row in rows:
             typer.echo(f"leaf {row['leaf']}: {row['kind']} of {row['subject']} comes out otherwise ({row['culprit']})")
         counts = ", ".join(f"{count} {kind}s" for kind, count in verdict.compared.items())
         typer.echo(f"Made again and compared: {counts}; {len(rows)} differ.")
+        if verdict.as_recorded:
+            typer.echo(f"Taken as recorded, for they follow from a whole schedule: {verdict.as_recorded} intents.")
     sys.exit(1 if rows else 0)
 
 

@@ -41,6 +41,7 @@ class Memory:
     """The core's world. `wanted_afresh` names what must be ordered again although nothing changed.
 
     `holds` is what the last look left of limits at the site; a restart begins them anew, tight.
+    `messages`: the latest ingress by utility and what it is about, oldest first: events may rest on what came before.
     """
 
     events: dict[tuple[str, str], TimedEvent] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Memory:
     gateway: GatewayPicture = field(default_factory=GatewayPicture)
     storage_low: bool = False
     holds: Holds = NOTHING_HELD
+    messages: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     @classmethod
     def restore(cls, recollection: Recollection) -> "Memory":
@@ -58,6 +60,7 @@ class Memory:
         memory = cls(
             {timed.event.origin.key: timed for timed in recollection.events},
             {row.order.seat: row for row in recollection.live},
+            messages=dict(recollection.messages),
         )
         memory.gateway.held = recollection.held
         memory.gateway.last_epoch = recollection.epoch
