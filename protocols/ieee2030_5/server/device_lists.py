@@ -30,7 +30,7 @@ def log_events(turn: Turn, found: Device) -> Listing:
     """Newest first."""
     numbered = [
         msgspec.structs.replace(one, href=turn.at("edev", found.serial, "lel", number))
-        for number, one in enumerate(found.logs, start=1)
+        for number, one in enumerate(found.logs, start=found.logs_gone + 1)
     ]
     items = tuple(sorted(numbered, key=lambda one: -one.created_date_time))
     return Listing(LogEventList, items, "lel", stamps=tuple(one.created_date_time for one in items))
@@ -38,16 +38,17 @@ def log_events(turn: Turn, found: Device) -> Listing:
 
 def log_event(turn: Turn, found: Device) -> Resource | None:
     """The one that the path names."""
-    return _numbered(turn, found.logs)
+    return _numbered(turn, found.logs, found.logs_gone)
 
 
 def post_log_event(turn: Turn, found: Device) -> Outcome:
-    """POST: 201; 400 with `resource limit` once there are too many."""
-    if len(found.logs) >= _LOGS_MOST:
-        return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.RESOURCE_LIMIT)
+    """POST: 201. Of very many the oldest are given up; numbers stay."""
     posted: LogEvent = turn.document
-    changed = msgspec.structs.replace(found, logs=(*found.logs, msgspec.structs.replace(posted, href=None)))
-    return turn.created(path_of("edev", found.serial, "lel", len(changed.logs)), put(turn.world, changed))
+    logs = (*found.logs, msgspec.structs.replace(posted, href=None))
+    gone = max(0, len(logs) - _LOGS_MOST)
+    changed = msgspec.structs.replace(found, logs=logs[gone:], logs_gone=found.logs_gone + gone)
+    number = changed.logs_gone + len(changed.logs)
+    return turn.created(path_of("edev", found.serial, "lel", number), put(turn.world, changed))
 
 
 def flow_requests(turn: Turn, found: Device) -> Listing:
@@ -110,8 +111,10 @@ def flow_response(turn: Turn, found: Device) -> Resource | None:
     return next((one for one in flow_responses(turn, found).items if one.href == href), None)
 
 
-def _numbered(turn: Turn, things: tuple[LogEvent, ...] | tuple[FlowReservationRequest, ...]) -> Resource | None:
-    number = int(turn.path.rpartition("/")[2])
+def _numbered(
+    turn: Turn, things: tuple[LogEvent, ...] | tuple[FlowReservationRequest, ...], gone: int = 0
+) -> Resource | None:
+    number = int(turn.path.rpartition("/")[2]) - gone
     if not 1 <= number <= len(things):
         return None
     return msgspec.structs.replace(things[number - 1], href=turn.hrefs.write(turn.path))

@@ -6,6 +6,7 @@ from wattseal.protocols.ieee2030_5.base import Resource
 from wattseal.protocols.ieee2030_5.metering import (
     MeterReading,
     MeterReadingList,
+    MirrorReadingSet,
     Reading,
     ReadingList,
     ReadingSet,
@@ -75,29 +76,42 @@ def reading(turn: Turn, found: InMirror) -> Reading | None:
 
 def reading_sets(turn: Turn, found: InMirror) -> Listing:
     """The sets that were posted, newest first."""
-    numbered = list(enumerate(found.meter.sets, start=1))
-    items = tuple(
-        ReadingSet(
-            href=turn.at(*_base(found), "rs", number),
-            mrid=one.mrid,
-            description=one.description,
-            version=one.version,
-            time_period=one.time_period,
-            reading_list_link=turn.list_link(len(one.readings), *_base(found), "rs", number, "r"),
-        )
-        for number, one in reversed(numbered)
-    )
+    items = tuple(_reading_set(turn, found, number, one) for number, one in reversed(_numbered(found)))
     stamps = tuple(one.time_period.start for one in items)
     return Listing(ReadingSetList, items, stamps=stamps, subscribable=True)
+
+
+def reading_set(turn: Turn, found: InMirror) -> ReadingSet | None:
+    """The one that the path names."""
+    number = int(turn.path.rpartition("/")[2])
+    return next((_reading_set(turn, found, place, one) for place, one in _numbered(found) if place == number), None)
 
 
 def set_readings(turn: Turn, found: InMirror) -> Listing | None:
     """The readings of the set that the path names."""
     number = int(turn.path.split("/")[-2])
-    if not 1 <= number <= len(found.meter.sets):
+    kept = next((one for place, one in _numbered(found) if place == number), None)
+    if kept is None:
         return None
-    items = tuple(msgspec.structs.replace(one, href=None) for one in found.meter.sets[number - 1].readings)
+    items = tuple(msgspec.structs.replace(one, href=None) for one in kept.readings)
     return Listing(ReadingList, items, subscribable=True)
+
+
+def _numbered(found: InMirror) -> list[tuple[int, MirrorReadingSet]]:
+    """The sets with numbers that stay theirs when older ones are given up."""
+    return list(enumerate(found.meter.sets, start=found.meter.sets_gone + 1))
+
+
+def _reading_set(turn: Turn, found: InMirror, number: int, kept: MirrorReadingSet) -> ReadingSet:
+    base = (*_base(found), "rs", number)
+    return ReadingSet(
+        href=turn.at(*base),
+        mrid=kept.mrid,
+        description=kept.description,
+        version=kept.version,
+        time_period=kept.time_period,
+        reading_list_link=turn.list_link(len(kept.readings), *base, "r"),
+    )
 
 
 def _base(found: InMirror) -> tuple[str | int, ...]:

@@ -150,7 +150,8 @@ def _read(turn: Turn, meter: Meter, posted: MirrorMeterReading) -> Meter:
     most = turn.config.readings_kept
     sets = meter.sets
     for one in posted.mirror_reading_sets:
-        sets = (*(kept for kept in sets if kept.mrid != one.mrid), one)
+        same = any(kept.mrid == one.mrid for kept in sets)
+        sets = tuple(one if kept.mrid == one.mrid else kept for kept in sets) if same else (*sets, one)
     fresh: tuple[Reading, ...] = tuple(reading for one in posted.mirror_reading_sets for reading in one.readings)
     if posted.reading is not None:
         fresh = (*fresh, posted.reading)
@@ -161,6 +162,7 @@ def _read(turn: Turn, meter: Meter, posted: MirrorMeterReading) -> Meter:
         reading_type=posted.reading_type or meter.reading_type,
         updated=turn.clock,
         sets=sets[-most:],
+        sets_gone=meter.sets_gone + max(0, len(sets) - most),
         readings=_merged(meter.readings, fresh)[-most:],
     )
 

@@ -140,7 +140,7 @@ class Device(_Value, frozen=True, kw_only=True):
     """An EndDevice. `owner` is the LFDI of the certificate that may act for it: its own, or its aggregator's.
 
     `ders`: how many DER it has; `sheets` by the path below the device (``di``, ``der/1/dercap``). `post_seconds` None:
-    the server's own.
+    the server's own. `logs_gone`: how many older log events were given up.
     """
 
     serial: int
@@ -156,12 +156,13 @@ class Device(_Value, frozen=True, kw_only=True):
     ders: int = 1
     sheets: Mapping[str, Sheet] = {}
     logs: tuple[LogEvent, ...] = ()
+    logs_gone: int = 0
     flow_requests: tuple[FlowReservationRequest, ...] = ()
     flow_responses: tuple[Listed[FlowReservationResponse], ...] = ()
 
 
 class Meter(_Value, frozen=True, kw_only=True):
-    """One quantity of a mirror. `sets` and `readings` are the newest, oldest first."""
+    """One quantity of a mirror. `sets` and `readings` are the newest, oldest first; `sets_gone` of them are no more."""
 
     serial: int
     mrid: str
@@ -170,6 +171,7 @@ class Meter(_Value, frozen=True, kw_only=True):
     reading_type: ReadingType = ReadingType()
     updated: int | None = None
     sets: tuple[MirrorReadingSet, ...] = ()
+    sets_gone: int = 0
     readings: tuple[Reading, ...] = ()
 
 

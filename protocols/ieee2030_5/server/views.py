@@ -157,6 +157,7 @@ ANSWERS: Final = table(
     Row("upt/#/mr/#/rt", access.meter, metering.reading_type),
     Row("upt/#/mr/#/r", access.meter, metering.reading),
     Row("upt/#/mr/#/rs", access.meter, metering.reading_sets),
+    Row("upt/#/mr/#/rs/#", access.meter, metering.reading_set),
     Row("upt/#/mr/#/rs/#/r", access.meter, metering.set_readings),
 )
 VIEWS: Final[Table] = {**TRUNK, **DEVICES, **PROGRAMS, **ANSWERS}
