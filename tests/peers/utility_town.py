@@ -120,9 +120,7 @@ def log_event(code: int = 0) -> LogEvent:
 
 def subscription(resource: str, uri: str = "https://aggregator.example/notify/1", **more: Any) -> Subscription:
     """A plain one."""
-    return Subscription(
-        subscribed_resource=resource, encoding=0, level="+S1", limit=255, notification_uri=uri, **more
-    )
+    return Subscription(subscribed_resource=resource, encoding=0, level="+S1", limit=255, notification_uri=uri, **more)
 
 
 def programs_of(town: Bench, group: int) -> dict[str, int]:
@@ -155,9 +153,10 @@ def own_things(town: Bench, lfdi: str, caller: str, mrid: str) -> None:
     assert town.send("POST", f"{base}/sub", subscription(town.hrefs.write(f"{base}/fsa")), caller).status == 201
 
 
-def town(profile: str, **settings: Any) -> Bench:
+def town(profile: str, *, validated: bool = True, **settings: Any) -> Bench:
     """Alice, Bob and two sites of an aggregator, each in a group of its own with programmes of its own."""
     found = bench(profile, **settings)
+    found.validated = validated
     for number, (lfdi, caller) in enumerate(((ALICE, ALICE), (BOB, BOB), *((one, AGGREGATOR) for one in SITES))):
         assert found.register(lfdi, caller).status == 201
         group = found.group(lfdi)

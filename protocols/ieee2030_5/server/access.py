@@ -14,6 +14,7 @@ from wattseal.protocols.ieee2030_5.server.state import (
     DerProgram,
     Device,
     Group,
+    HeardResponse,
     LoadProgram,
     Meter,
     Mirror,
@@ -27,7 +28,21 @@ from wattseal.protocols.ieee2030_5.server.turn import Turn
 
 Ids = tuple[int, ...]
 P = TypeVar("P", bound=Program)
-N = TypeVar("N", Curve, Device, Group, DerProgram, LoadProgram, TextProgram, Tariff, Rate, Mirror, Meter, Subscriber)
+N = TypeVar(
+    "N",
+    Curve,
+    Device,
+    Group,
+    HeardResponse,
+    DerProgram,
+    LoadProgram,
+    TextProgram,
+    Tariff,
+    Rate,
+    Mirror,
+    Meter,
+    Subscriber,
+)
 AGGREGATOR: int = 0
 """The number of an aggregator's virtual EndDevice."""
 
@@ -153,6 +168,12 @@ def rate(turn: Turn, ids: Ids) -> InTariff | None:
 def response_set(_: Turn, ids: Ids) -> Granted | None:
     """The one set; what is in it is sorted out by the handlers."""
     return Granted(ids) if ids[0] == 1 else None
+
+
+def response(turn: Turn, ids: Ids) -> HeardResponse | None:
+    """An answer that the caller has sent."""
+    mine = (one for one in turn.world.responses if one.owner == turn.caller)
+    return of_serial(mine, ids[1]) if ids[0] == 1 else None
 
 
 def mirror(turn: Turn, ids: Ids) -> Mirror | None:

@@ -34,10 +34,9 @@ def responses(turn: Turn, _: Granted) -> Listing:
     return Listing(ResponseList, tuple(_view(turn, one) for one in reversed(_mine(turn))))
 
 
-def response(turn: Turn, _: Granted) -> Resource | None:
+def response(turn: Turn, found: HeardResponse) -> Resource:
     """One answer of the caller's."""
-    serial = int(turn.path.rpartition("/")[2])
-    return next((_view(turn, one) for one in _mine(turn) if one.serial == serial), None)
+    return _view(turn, found)
 
 
 def answer(turn: Turn, _: Granted) -> Outcome:

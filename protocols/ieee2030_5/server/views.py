@@ -132,7 +132,7 @@ ANSWERS: Final = table(
         answering.responses,
         {"POST": Write((Response, *RESPONSES), answering.answer)},
     ),
-    Row("rsps/#/rsp/#", access.response_set, answering.response),
+    Row("rsps/#/rsp/#", access.response, answering.response),
     Row(
         "mup",
         access.anybody,
