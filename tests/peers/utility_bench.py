@@ -1,4 +1,4 @@
-"""A 2030.5 server on a virtual clock, asked by clients that are values; every document it says is held against the XSD."""
+"""A 2030.5 server on a virtual clock, asked by clients that are values; all that it says is held against the XSD."""
 
 from __future__ import annotations
 

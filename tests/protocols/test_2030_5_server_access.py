@@ -34,7 +34,7 @@ def own_paths(found: Bench, lfdi: str) -> set[str]:
 @pytest.mark.parametrize("owner", [ALICE, BOB, AGGREGATOR])
 @pytest.mark.parametrize("other", [ALICE, BOB, AGGREGATOR, STRANGER])
 def test_what_is_somebody_elses_does_not_exist(full_town, owner, other):
-    """1.3, section 2: a device sees its own EndDevice only, an aggregator its own; never data of another, by any verb."""
+    """1.3, section 2: a device sees its own EndDevice only, an aggregator its own; never data of another."""
     if owner == other:
         return
     world = full_town.world

@@ -91,7 +91,7 @@ GOOD = EndDevice(lfdi=ALICE, sfdi=0, changed_time=START)
     ],
 )
 def test_a_body_that_is_none_is_answered_with_an_error(body):
-    """Malformed, with a DTD, breaking its type, unknown, of another kind: 400 with an Error, and nothing has changed."""
+    """Malformed, with a DTD, breaking its type, unknown, of another kind: 400 with an Error, nothing changed."""
     found = bench()
     reply = found.ask("POST", "/edev", body)
     assert reply.status == 400

@@ -34,10 +34,10 @@ class Recorder(NullDispatcher):
     def __init__(self) -> None:
         self.done: list[tuple[str, Any]] = []
 
-    async def apply_control(self, device_href: str, derc: Any, curves: list[Any]) -> None:
+    async def apply_control(self, _device_href: str, derc: Any, _curves: list[Any]) -> None:
         self.done.append(("control", derc))
 
-    async def apply_default_control(self, device_href: str, dderc: Any, curves: list[Any], **_: Any) -> None:
+    async def apply_default_control(self, _device_href: str, dderc: Any, _curves: list[Any], **_: Any) -> None:
         self.done.append(("default", dderc))
 
 
@@ -68,6 +68,7 @@ async def lab(
             request_headers=headers,
             server_2018_compat=profile != "csip-2023",
         )
+        client.http.csip_aus_mode = profile.startswith("csipaus")
         try:
             yield client, recorder, admin
         finally:
@@ -147,6 +148,7 @@ async def _mirrors(client: CsipClient, admin: AdminClient, lfdi: str) -> None:
 
         sheets = await until(put)
         assert sheets["der/1/dercap"]["rtg_max_w"]["value"] > 0
+        assert sheets["der/1/derg"]["set_max_w"]["value"] > 0
         assert coordinator.telemetry is not None
         await coordinator.telemetry._metering_cycle(lfdi.lower())
 

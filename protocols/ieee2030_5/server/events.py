@@ -78,15 +78,14 @@ def _judged(
     first_overlap: int | None = None
     for other, its_modes, its_end in newer:
         begins = other.event.interval.start
-        if not modes & its_modes or begins >= end or its_end <= max(begins, start):
-            continue
         at = max(begins, start, other.event.creation_time)
-        first_overlap = min(first_overlap or other.event.creation_time, other.event.creation_time)
+        if not modes & its_modes or at >= min(end, its_end):
+            continue
+        known = other.event.creation_time
+        first_overlap = known if first_overlap is None else min(first_overlap, known)
         for mode in modes & its_modes:
             taken[mode] = min(taken.get(mode, at), at)
     lost_at = max(taken.values()) if modes and taken.keys() == modes else None
-    if lost_at is not None and lost_at >= end:
-        lost_at = None
     status = _status(one, lost_at, first_overlap, now)
     return status, end if lost_at is None else min(end, lost_at)
 

@@ -32,6 +32,7 @@ from wattseal.protocols.ieee2030_5.device_information import (
 )
 from wattseal.protocols.ieee2030_5.profiles import Profile
 from wattseal.protocols.ieee2030_5.server.changes import put
+from wattseal.protocols.ieee2030_5.server.hrefs import path_of
 from wattseal.protocols.ieee2030_5.server.state import Device, Sheet
 from wattseal.protocols.ieee2030_5.server.turn import Listing, Outcome, Turn
 from wattseal.protocols.ieee2030_5.vocabulary import ErrorReason
@@ -97,8 +98,7 @@ def shed_availabilities(turn: Turn, found: Device) -> Listing:
 
 def post_shed_availability(turn: Turn, found: Device) -> Outcome:
     """POST to the list replaces the one."""
-    world = _put(turn, found, "lsl/1").world
-    return turn.created(f"edev/{found.serial}/lsl/1", world)
+    return turn.created(path_of("edev", found.serial, "lsl", 1), _put(turn, found, "lsl/1").world)
 
 
 def ders(turn: Turn, found: Device) -> Listing:
@@ -143,22 +143,23 @@ def _get(turn: Turn, found: Device, name: str) -> Resource | None:
 
 
 def _put(turn: Turn, found: Device, name: str) -> Outcome:
-    """201 the first time, 204 then. A capability without what the profile requires is refused (CSIP-AUS)."""
+    """204, also the first time: clients in the field take 201 for a failure here.
+
+    A capability without what the profile requires is refused (CSIP-AUS).
+    """
     missing = turn.config.profile.requires.get(type(turn.document), frozenset())
     if any(getattr(turn.document, field) is None for field in missing):
         return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.INVALID_FORMAT)
-    first = name not in found.sheets
     sheet = Sheet(document=turn.request.body, at=turn.now)
-    world = put(turn.world, msgspec.structs.replace(found, sheets={**found.sheets, name: sheet}))
-    location = f"edev/{found.serial}/{name}"
-    return turn.created(location, world) if first else turn.done(world)
+    return turn.done(put(turn.world, msgspec.structs.replace(found, sheets={**found.sheets, name: sheet})))
 
 
 def _put_connection_point(turn: Turn, found: Device, name: str) -> Outcome:
-    """409 where a server that forbids changes has another one already."""
+    """201 the first time, 204 then; 409 where a server that forbids changes has another one already."""
     before = found.sheets.get(name)
     if before is not None and not turn.config.connection_point_may_change:
         known = read(before, turn.config.profile)
         if isinstance(known, ConnectionPoint) and known.connection_point_id != turn.document.connection_point_id:
             return turn.refuse(HTTPStatus.CONFLICT)
-    return _put(turn, found, name)
+    outcome = _put(turn, found, name)
+    return outcome if before is not None else turn.created(path_of("edev", found.serial, name), outcome.world)
