@@ -96,7 +96,9 @@ class Bench:
         """A verb about events, as the admin door has it."""
         line = msgspec.json.encode({"verb": verb, **details})
         parsed = msgspec.json.decode(line, type=admin_events.EventVerb)
-        world, told = admin_events.obey_about_events(self.world, self.now + self.world.clock.offset, parsed)
+        world, told = admin_events.obey_about_events(
+            self.world, self.now + self.world.clock.offset, parsed, self.profile
+        )
         self.world = tick(world, self.config, self.hrefs, self.now)
         return told
 

@@ -13,6 +13,7 @@ from wattseal.certs.errors import MisuseError, WattsealError
 from wattseal.protocols.ieee2030_5.server import staff
 from wattseal.protocols.ieee2030_5.server.admin_events import EventVerb, obey_about_events
 from wattseal.protocols.ieee2030_5.server.admin_views import Subject, seen_of
+from wattseal.protocols.ieee2030_5.server.drafts import Mrid
 from wattseal.protocols.ieee2030_5.server.mischief import Trick
 from wattseal.protocols.ieee2030_5.server.registering import without_device
 from wattseal.protocols.ieee2030_5.server.shell import ServerShell, fresh_world, read_world
@@ -24,20 +25,27 @@ from wattseal.protocols.ieee2030_5.vocabulary import NotificationStatus, TimeQua
 
 Told: TypeAlias = dict[str, Any]  # JSON
 Lfdi = Annotated[str, msgspec.Meta(pattern="^[0-9A-Fa-f]{40}$")]
-PollSeconds = Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)]
+Uint32 = Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)]
+Uint16 = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Primacy = Annotated[int, msgspec.Meta(ge=0, le=255)]
+Sfdi = Annotated[int, msgspec.Meta(ge=0, le=1_099_511_627_775)]
+Ders = Annotated[int, msgspec.Meta(ge=0, le=100)]
+PowerOfTen = Annotated[int, msgspec.Meta(ge=-9, le=9)]
+Name = Annotated[str, msgspec.Meta(pattern="^[ -~]{0,32}$")]
+Code = Annotated[str, msgspec.Meta(pattern="^[ -~]{0,20}$")]
+Offset = Annotated[int, msgspec.Meta(ge=-2_147_483_648, le=2_147_483_647)]
 
 
 class AddDevice(Verb, frozen=True, kw_only=True, tag="add_device"):
     """A device, under its own certificate or an `owner`'s; `groups` to be put into. Answers `device`."""
 
     lfdi: Lfdi
-    sfdi: int | None = None
+    sfdi: Sfdi | None = None
     owner: Lfdi | None = None
-    pin: int | None = None
-    category: int | None = None
-    ders: int | None = None
-    post_seconds: int | None = None
+    pin: Uint32 | None = None
+    category: Uint32 | None = None
+    ders: Ders | None = None
+    post_seconds: Uint32 | None = None
     groups: tuple[Ref, ...] = ()
 
 
@@ -45,11 +53,11 @@ class ChangeDevice(Verb, frozen=True, kw_only=True, tag="change_device"):
     """What is named is changed."""
 
     device: Ref
-    pin: int | None = None
-    category: int | None = None
+    pin: Uint32 | None = None
+    category: Uint32 | None = None
     enabled: bool | None = None
-    ders: int | None = None
-    post_seconds: int | None = None
+    ders: Ders | None = None
+    post_seconds: Uint32 | None = None
 
 
 class DropDevice(Verb, frozen=True, kw_only=True, tag="drop_device"):
@@ -67,9 +75,9 @@ class AddAggregator(Verb, frozen=True, kw_only=True, tag="add_aggregator"):
 class ClockDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A clock apart from the wall."""
 
-    offset: int = 0
+    offset: Offset = 0
     quality: TimeQuality = TimeQuality.LEVEL_3
-    tz_offset: int = 0
+    tz_offset: Offset = 0
 
     def made(self) -> Clock:
         """It."""
@@ -79,8 +87,8 @@ class ClockDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class AddGroup(Verb, frozen=True, kw_only=True, tag="add_group"):
     """Function set assignments. Answers `serial`, `mrid`."""
 
-    description: str | None = None
-    mrid: str | None = None
+    description: Name | None = None
+    mrid: Mrid | None = None
     members: tuple[Ref, ...] = ()
     programs: tuple[Ref, ...] = ()
     clock: ClockDraft | None = None
@@ -90,7 +98,7 @@ class ChangeGroup(Verb, frozen=True, kw_only=True, tag="change_group"):
     """What is named is changed; members and programmes are replaced."""
 
     group: Ref
-    description: str | None = None
+    description: Name | None = None
     members: tuple[Ref, ...] | None = None
     programs: tuple[Ref, ...] | None = None
     clock: ClockDraft | None = None
@@ -116,12 +124,12 @@ class AddProgram(Verb, frozen=True, kw_only=True, tag="add_program"):
     kind: Literal["der", "load", "text", "tariff"] = "der"
     groups: tuple[Ref, ...] = ()
     primacy: Primacy = 1
-    description: str | None = None
-    mrid: str | None = None
-    locale: str | None = None
-    currency: int | None = None
-    power_of_ten: int | None = None
-    rate_code: str | None = None
+    description: Name | None = None
+    mrid: Mrid | None = None
+    locale: Name | None = None
+    currency: Uint16 | None = None
+    power_of_ten: PowerOfTen | None = None
+    rate_code: Code | None = None
 
 
 class ChangeProgram(Verb, frozen=True, kw_only=True, tag="change_program"):
@@ -129,8 +137,8 @@ class ChangeProgram(Verb, frozen=True, kw_only=True, tag="change_program"):
 
     program: Ref
     primacy: Primacy | None = None
-    description: str | None = None
-    version: int | None = None
+    description: Name | None = None
+    version: Uint16 | None = None
 
 
 class DropProgram(Verb, frozen=True, kw_only=True, tag="drop_program"):
@@ -142,7 +150,7 @@ class DropProgram(Verb, frozen=True, kw_only=True, tag="drop_program"):
 class SetPolls(Verb, frozen=True, kw_only=True, tag="set_polls"):
     """Poll rates in seconds, by kind as in the path (`dcap`, `edev`, `fsa`, `derp`, ...); `post`: of readings."""
 
-    seconds: dict[str, PollSeconds]
+    seconds: dict[str, Uint32]
 
 
 class SetTime(Verb, frozen=True, kw_only=True, tag="set_time"):
@@ -229,7 +237,7 @@ async def obey(shell: ServerShell, verb: AnyVerb) -> Told:
     elif isinstance(verb, ProgramVerb):
         world, told = _obey_about_programs(shell, verb)
     else:
-        world, told = obey_about_events(shell.world, shell.now + shell.world.clock.offset, verb)
+        world, told = obey_about_events(shell.world, shell.now + shell.world.clock.offset, verb, shell.config.profile)
     await shell.staff(world)
     return told
 

@@ -1,14 +1,18 @@
 """The verbs about events, curves, defaults, prices and messages."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from wattseal.certs.errors import MisuseError
-from wattseal.protocols.ieee2030_5.base import DateTimeInterval
-from wattseal.protocols.ieee2030_5.der_control import DERControl
+from wattseal.protocols.ieee2030_5.base import DateTimeInterval, Link, ListLink
+from wattseal.protocols.ieee2030_5.codec import encode
+from wattseal.protocols.ieee2030_5.der_control import DefaultDERControl, DERControl
 from wattseal.protocols.ieee2030_5.flow_reservation import FlowReservationResponse
 from wattseal.protocols.ieee2030_5.metering import ReadingType
+from wattseal.protocols.ieee2030_5.pricing import ConsumptionTariffIntervalList, RateComponent
+from wattseal.protocols.ieee2030_5.profiles import Profile
 from wattseal.protocols.ieee2030_5.quantities import ActivePower, SignedRealEnergy
 from wattseal.protocols.ieee2030_5.server import event_staff, staff
 from wattseal.protocols.ieee2030_5.server.drafts import (
@@ -21,6 +25,7 @@ from wattseal.protocols.ieee2030_5.server.drafts import (
 )
 from wattseal.protocols.ieee2030_5.server.staff import Changed, Ref
 from wattseal.protocols.ieee2030_5.server.state import DerProgram, LoadProgram, Tariff, TextProgram, World
+from wattseal.protocols.ieee2030_5.server.tailoring import tailored
 from wattseal.protocols.ieee2030_5.server.verbs import Verb
 
 
@@ -126,10 +131,18 @@ EventVerb = (
     | ChangeGrant
 )
 _VERSION_MOST = 65_535
+_SOME_MRID = "00"
+_SOME_LINK = Link(href="/")
 
 
-def obey_about_events(world: World, clock: int, verb: EventVerb) -> tuple[World, dict[str, Any]]:
-    """The next world, and what the answer says. `clock` is the server's time. Raises MisuseError."""
+def obey_about_events(world: World, clock: int, verb: EventVerb, profile: Profile) -> tuple[World, dict[str, Any]]:
+    """The next world, and what the answer says. `clock` is the server's time.
+
+    Raises MisuseError, also (`unencodable_message`) for what could not be written in this profile: a client must not
+    find it out by an answer that fails.
+    """
+    for made in _made(verb, clock):
+        encode(made if _is_wish(made) else tailored(made, profile), profile)
     world = event_staff.pruned(world, clock)
     match verb:
         case Cancel():
@@ -139,7 +152,7 @@ def obey_about_events(world: World, clock: int, verb: EventVerb) -> tuple[World,
         case ChangeControl():
             return _change_control(world, clock, verb), {}
         case ChangeGrant():
-            return _change_grant(world, verb), {}
+            return _change_grant(world, verb, profile), {}
         case DropCurve():
             return staff.drop_curve(world, staff.named(world, DerProgram, verb.program), verb.curve), {}
     world, serial, mrid = _added(world, clock, verb)
@@ -173,6 +186,40 @@ def _added(
             return staff.set_default(world, staff.named(world, DerProgram, verb.program), verb.default)
 
 
+def _is_wish(made: msgspec.Struct) -> bool:
+    """What names modes must be sayable as a whole: a mode that is left out is another wish."""
+    return isinstance(made, DERControl | DefaultDERControl)
+
+
+def _made(verb: EventVerb, clock: int) -> Iterator[msgspec.Struct]:
+    """What the drafts of a verb become on the wire."""
+    match verb:
+        case AddControl() | ChangeControl() | AddLoadControl():
+            yield verb.control.made(_SOME_MRID, clock)
+        case AddText():
+            yield verb.text.made(_SOME_MRID, clock)
+        case AddRate():
+            yield RateComponent(
+                mrid=_SOME_MRID,
+                description=verb.description,
+                role_flags=verb.role_flags or 0,
+                reading_type_link=_SOME_LINK,
+                time_tariff_interval_list_link=ListLink(href="/"),
+            )
+            yield verb.reading_type or ReadingType()
+        case AddInterval():
+            yield ConsumptionTariffIntervalList(all=0, results=0, items=verb.interval.blocks())
+            summary = ConsumptionTariffIntervalList(all=0, results=0)
+            interval = verb.interval.made(_SOME_MRID, clock)
+            yield msgspec.structs.replace(
+                interval, consumption_tariff_interval_list_summary=summary, rate_component_link=_SOME_LINK
+            )
+        case AddCurve():
+            yield verb.curve.made(_SOME_MRID, clock)
+        case SetDefault(default=DefaultDraft() as draft):
+            yield draft.made(_SOME_MRID)
+
+
 def _change_control(world: World, clock: int, verb: ChangeControl) -> World:
     before = event_staff.kept_event(world, verb.mrid)
     made = verb.control.made(verb.mrid.upper(), clock)
@@ -182,7 +229,7 @@ def _change_control(world: World, clock: int, verb: ChangeControl) -> World:
     return event_staff.alter(world, verb.mrid, changed)
 
 
-def _change_grant(world: World, verb: ChangeGrant) -> World:
+def _change_grant(world: World, verb: ChangeGrant, profile: Profile) -> World:
     event = event_staff.kept_event(world, verb.mrid)
     if not isinstance(event, FlowReservationResponse):
         raise MisuseError("event_kind", f"{verb.mrid} is a {type(event).__name__}, not a grant.")
@@ -192,4 +239,5 @@ def _change_grant(world: World, verb: ChangeGrant) -> World:
         energy_available=verb.energy or event.energy_available,
         power_available=verb.power or event.power_available,
     )
+    encode(tailored(changed, profile), profile)
     return event_staff.alter(world, verb.mrid, changed)

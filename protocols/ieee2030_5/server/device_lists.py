@@ -144,7 +144,9 @@ def _grant(turn: Turn, request: FlowReservationRequest, serial: int) -> FlowRese
         mrid=mrid_of(turn.world, serial),
         response_required=_ALL_ANSWERS,
         creation_time=turn.clock,
-        event_status=EventStatus(current_status=EventState.SCHEDULED),
+        event_status=EventStatus(
+            current_status=EventState.SCHEDULED, date_time=turn.clock, potentially_superseded=False
+        ),
         interval=DateTimeInterval(start=wanted.start, duration=min(seconds, wanted.duration)),
         energy_available=request.energy_requested,
         power_available=request.power_requested,

@@ -19,12 +19,12 @@ from wattseal.protocols.ieee2030_5.demand_response import (
 )
 from wattseal.protocols.ieee2030_5.der_control import CurveData, DefaultDERControl, DERControl, DERControlBase, DERCurve
 from wattseal.protocols.ieee2030_5.messaging import TextMessage
-from wattseal.protocols.ieee2030_5.pricing import TimeTariffInterval
+from wattseal.protocols.ieee2030_5.pricing import ConsumptionTariffInterval, TimeTariffInterval
 from wattseal.protocols.ieee2030_5.vocabulary import CurveType, EventState, MessagePriority, UnitReference
 
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=4_294_967_295)]
 Mrid = Annotated[str, msgspec.Meta(pattern="^([0-9A-Fa-f]{2}){1,16}$")]
-_TO_COME = EventStatus(current_status=EventState.SCHEDULED)
+_TO_COME = EventStatus(current_status=EventState.SCHEDULED, date_time=0, potentially_superseded=False)
 
 
 class EventDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,10 +112,17 @@ class TextDraft(EventDraft, frozen=True, kw_only=True):
 
 
 class IntervalDraft(RandomizableDraft, frozen=True, kw_only=True):
-    """A TimeTariffInterval; `prices` of its blocks, in the tariff's power of ten, with the Wh from which each holds."""
+    """A TimeTariffInterval. `prices`: of each block the Wh from which it holds, and the price (in powers of ten)."""
 
-    prices: tuple[tuple[int, int], ...]
+    prices: Annotated[tuple[tuple[int, int], ...], msgspec.Meta(min_length=1, max_length=16)]
     tou_tier: int = 0
+
+    def blocks(self) -> tuple[ConsumptionTariffInterval, ...]:
+        """The blocks, from 1 on; a single one is block 0, which means that there are none."""
+        return tuple(
+            ConsumptionTariffInterval(consumption_block=number, price=price, start_value=since)
+            for number, (since, price) in enumerate(self.prices, start=1 if len(self.prices) > 1 else 0)
+        )
 
     def made(self, mrid: str, now: int) -> TimeTariffInterval:
         """The event."""

@@ -246,8 +246,8 @@ class ServerShell:
         """Writes the world to a file. Raises WorldError (`server_state_unwritable`)."""
         try:
             await asyncio.to_thread(write_durably, path, self.world.to_bytes())
-        except OSError as error:
-            raise WorldError("server_state_unwritable", f"Cannot write {path}: {error.strerror}.") from error
+        except (OSError, ValueError) as error:  # a name that no file can have is a ValueError
+            raise WorldError("server_state_unwritable", f"Cannot write {path}: {error}.") from error
 
     # ---- notifications -----------------------------------------------------------------------------------------
 
@@ -353,8 +353,8 @@ def read_world(path: Path) -> World:
         return World.from_bytes(path.read_bytes())
     except FileNotFoundError:
         return fresh_world()
-    except OSError as error:
-        raise WorldError("server_state_unreadable", f"Cannot read {path}: {error.strerror}.") from error
+    except (OSError, ValueError) as error:  # a name that no file can have is a ValueError
+        raise WorldError("server_state_unreadable", f"Cannot read {path}: {error}.") from error
 
 
 def _address(request: HttpRequest) -> str:

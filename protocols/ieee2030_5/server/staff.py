@@ -10,7 +10,6 @@ import msgspec
 
 from wattseal.certs.errors import MisuseError
 from wattseal.certs.identity import sfdi_of
-from wattseal.protocols.ieee2030_5.pricing import ConsumptionTariffInterval
 from wattseal.protocols.ieee2030_5.server.changes import SHELVES, next_serial, put, put_into, take
 from wattseal.protocols.ieee2030_5.server.drafts import (
     ControlDraft,
@@ -173,11 +172,7 @@ def add_interval(world: World, now: int, tariff: Tariff, rate: Ref, draft: Inter
         raise _unknown("rate component", rate)
     world, serial = next_serial(world)
     event = draft.made(mrid_of(world, serial), now)
-    blocks = tuple(
-        ConsumptionTariffInterval(consumption_block=number, price=price, start_value=since)
-        for number, (since, price) in enumerate(draft.prices, start=1 if len(draft.prices) > 1 else 0)
-    )
-    priced = PricedInterval(listed=Listed(serial=serial, event=event), prices=blocks)
+    priced = PricedInterval(listed=Listed(serial=serial, event=event), prices=draft.blocks())
     changed = msgspec.structs.replace(part, intervals=(*part.intervals, priced))
     return put(world, msgspec.structs.replace(tariff, rates=put_into(tariff.rates, changed))), serial, event.mrid
 
