@@ -34,6 +34,7 @@ from wattseal.protocols.ieee2030_5.metering import (
 )
 from wattseal.protocols.ieee2030_5.quantities import ActivePower, SignedRealEnergy
 from wattseal.protocols.ieee2030_5.response import DERControlResponse
+from wattseal.protocols.ieee2030_5.server.state import Clock
 from wattseal.protocols.ieee2030_5.subscription import Subscription
 from wattseal.protocols.ieee2030_5.vocabulary import (
     BatteryState,
@@ -43,6 +44,7 @@ from wattseal.protocols.ieee2030_5.vocabulary import (
     RequestState,
     ResponseStatus,
     ServiceKind,
+    TimeQuality,
     Uom,
     UsagePointState,
 )
@@ -159,7 +161,7 @@ def town(profile: str, *, validated: bool = True, **settings: Any) -> Bench:
     found.validated = validated
     for number, (lfdi, caller) in enumerate(((ALICE, ALICE), (BOB, BOB), *((one, AGGREGATOR) for one in SITES))):
         assert found.register(lfdi, caller).status == 201
-        group = found.group(lfdi)
+        group = found.group(lfdi, clock=Clock(offset=60, quality=TimeQuality.UNCOORDINATED))
         programs = programs_of(found, group)
         own_things(found, lfdi, caller, f"{number + 10:032X}")
         subject = next(one for one in found.world.der_programs if one.serial == programs["der"]).controls[0].event.mrid

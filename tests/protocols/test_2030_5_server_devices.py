@@ -311,3 +311,21 @@ def test_a_restart_loses_nothing(profile):
     for lfdi in (ALICE, BOB, AGGREGATOR):
         assert list(found.everything(lfdi)) == list(again.everything(lfdi))
     assert again.world.to_bytes() == found.world.to_bytes()
+
+
+# ---- bounds ------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_fills_the_server():
+    """What one certificate may make is bounded: 400 with `resource limit`; of Responses the oldest are given up."""
+    found = bench(things_most=1, strict_responses=False)
+    assert found.register(SITES[0], AGGREGATOR).status == 201
+    assert found.send("POST", "mup", mirror(SITES[0]), AGGREGATOR).status == 201
+    refused = (found.register(SITES[1], AGGREGATOR), found.send("POST", "mup", mirror(SITES[0], "BB" * 16), AGGREGATOR))
+    for reply in refused:
+        assert reply.status == 400
+        assert decode(reply.body, found.profile).resource.reason_code == ErrorReason.RESOURCE_LIMIT
+    found.register(ALICE)
+    for subject in ("01", "02"):
+        assert answered(found, subject=subject) == 201
+    assert [one.subject for one in found.world.responses] == ["02"]

@@ -8,9 +8,6 @@ from wattseal.protocols.ieee2030_5.profiles import PROFILES
 from wattseal.protocols.ieee2030_5.server.rows import pattern_of
 from wattseal.protocols.ieee2030_5.server.server import ROUTES
 
-NOT_LINKED = {"edev/#/fsa/#/tm"}
-"""A group's own clock is linked in groups that have one; `test_2030_5_server_tree` reads it."""
-
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("seed", ["", "scrambled"])
@@ -23,7 +20,7 @@ def test_all_that_links_lead_to_is_there_and_valid(profile, seed):
         assert reply.status == 200, path
         met.add(pattern_of(path)[0])
     assert found.checked > before
-    unmet = set(ROUTES) - met - NOT_LINKED
+    unmet = set(ROUTES) - met
     allowed = set() if "csipaus" in profile else {"edev/#/cp"}
     allowed |= set() if profile == "csipaus-1.3" else {"tp/#/ctti"}
     assert unmet == allowed, unmet

@@ -68,7 +68,7 @@ async def lab(
     """A server over plain http for one device, its admin door, and that device."""
     options = {"plain_lfdi": LFDI} | options
     async with (
-        running_server(config or ServerConfig(), **options) as utility,
+        running_server(config or ServerConfig(plain_notifications=True), **options) as utility,
         server_door(utility.shell) as port,
         AdminClient(port) as admin,
         aiohttp.ClientSession() as session,

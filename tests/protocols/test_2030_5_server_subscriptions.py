@@ -106,6 +106,17 @@ def test_what_cannot_be_subscribed_to_is_refused(wanted):
     assert len(found.world.subscribers) == 1
 
 
+def test_plain_http_is_for_labs_and_loopback():
+    for plain, host, status in (
+        (False, "127.0.0.1", 400),
+        (True, "127.0.0.1:9", 201),
+        (True, "[::1]", 201),
+        (True, "far.example", 400),
+    ):
+        found = bench(plain_notifications=plain)
+        assert found.send("POST", "edev/0/sub", subscription("/edev", f"http://{host}/x"), AGGREGATOR).status == status
+
+
 def test_only_hosts_that_are_allowed_are_told():
     found = bench(notification_hosts=frozenset({"good.example"}))
     for host, status in (("good.example", 201), ("bad.example", 400), ("good.example.bad", 400)):

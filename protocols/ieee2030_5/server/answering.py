@@ -61,7 +61,9 @@ def answer(turn: Turn, _: Granted) -> Outcome:
         heard=turn.now,
         document=turn.request.body,
     )
-    return turn.created(path_of("rsps", SET, "rsp", serial), put(world, heard))
+    world = put(world, heard)
+    newest = world.responses[-turn.config.things_most :]
+    return turn.created(path_of("rsps", SET, "rsp", serial), msgspec.structs.replace(world, responses=newest))
 
 
 def _subjects(world: World) -> Iterator[str]:

@@ -107,6 +107,9 @@ def _config(arguments: argparse.Namespace, tls: _Tls | None) -> ServerConfig:
         keep_finished_seconds=arguments.keep_finished_seconds,
         page_most=arguments.page_most,
         connection_point_may_change=not arguments.fixed_connection_point,
+        dcap_path=arguments.dcap_path,
+        notification_hosts=frozenset(arguments.notify_host) if arguments.notify_host else None,
+        plain_notifications=arguments.plain_notifications,
     )
 
 
@@ -170,6 +173,9 @@ def _add_security(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dcap-path", default=_DEFAULTS.dcap_path, help="where DeviceCapability is")
+    parser.add_argument("--notify-host", action="append", metavar="HOST", help="notifications go to these hosts only")
+    parser.add_argument("--plain-notifications", action="store_true", help="also to plain http on loopback")
     parser.add_argument("--href-seed", default="", help="scramble all addresses but /dcap by this seed")
     parser.add_argument("--poll-seconds", type=int, default=_DEFAULTS.poll_seconds, help="pollRate of everything")
     parser.add_argument("--post-seconds", type=int, default=_DEFAULTS.post_seconds, help="postRate of everything")

@@ -16,7 +16,9 @@ class ServerConfig:
     None: no Registration is linked. `strict_responses`: a Response for a foreign LFDI or an unknown subject is refused.
     `href_seed` scrambles every path but that of /dcap, so that nobody can get along without links.
     `strict_bodies`: a body that the codec reads but remarks upon (another order, a missing element) is refused too.
-    `notification_hosts`: where notifications may go, None: anywhere. `own_lfdi` is what SelfDevice shows.
+    `notification_hosts`: where notifications may go, None: anywhere; `plain_notifications`: to plain http on
+    loopback too, for labs. `things_most`: how many devices, mirrors or subscriptions one certificate may make, and how
+    many Responses are kept. `own_lfdi` is what SelfDevice shows.
     `keep_finished_seconds`: so long a finished event stays listed.
     """
 
@@ -38,3 +40,5 @@ class ServerConfig:
     body_bytes: int = 1_048_576
     subscription_seconds: int = 36 * 3600
     notification_hosts: frozenset[str] | None = None
+    plain_notifications: bool = False
+    things_most: int = 10_000

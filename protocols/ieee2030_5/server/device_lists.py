@@ -23,6 +23,7 @@ from wattseal.protocols.ieee2030_5.server.turn import Listing, Outcome, Turn, mr
 from wattseal.protocols.ieee2030_5.vocabulary import ErrorReason, EventState, RequestState, ResponseRequired
 
 _LOGS_MOST: Final = 1000
+_REQUESTS_MOST: Final = 1000
 _ALL_ANSWERS: Final = ResponseRequired.RECEIVED | ResponseRequired.SPECIFIC
 
 
@@ -75,6 +76,8 @@ def post_flow_request(turn: Turn, found: Device) -> Outcome:
     if places:
         requests = (*found.flow_requests[: places[0]], posted, *found.flow_requests[places[0] + 1 :])
         number = places[0] + 1
+    elif len(found.flow_requests) >= _REQUESTS_MOST:
+        return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.RESOURCE_LIMIT)
     else:
         requests = (*found.flow_requests, posted)
         number = len(requests)

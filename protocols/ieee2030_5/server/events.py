@@ -40,8 +40,7 @@ def shown(
 ) -> tuple[tuple[Listed[E], E], ...]:
     """What a list shows at `now`, each event with its state: by start, then latest creation, then largest mRID.
 
-    Finished ones stay for `keep_seconds` after their end. `active`: only those that run, or would but for a
-    cancellation or a supersession that came while they did.
+    Finished ones stay for `keep_seconds` after their end. `active`: only those that run.
     """
     present = [one for one in listed if not one.dropped]
     pairs = []
@@ -49,7 +48,7 @@ def shown(
         event = one.event
         if event.interval.end + keep_seconds <= now and status.current_status in _FINISHED:
             continue
-        if active and not event.interval.start <= now < event.interval.end:
+        if active and status.current_status is not EventState.ACTIVE:
             continue
         pairs.append((one, msgspec.structs.replace(event, event_status=status)))
     pairs.sort(key=lambda pair: _digits_down(pair[1].mrid))

@@ -16,7 +16,6 @@ from wattseal.protocols.ieee2030_5.metering import (
     MirrorUsagePoint,
     MirrorUsagePointList,
     Reading,
-    ReadingType,
 )
 from wattseal.protocols.ieee2030_5.server.access import Granted, own_devices
 from wattseal.protocols.ieee2030_5.server.changes import next_serial, put, put_into, take
@@ -25,7 +24,7 @@ from wattseal.protocols.ieee2030_5.server.state import Meter, Mirror, World
 from wattseal.protocols.ieee2030_5.server.turn import Listing, Outcome, Turn
 from wattseal.protocols.ieee2030_5.vocabulary import ErrorReason
 
-_UNTYPED: Final = ReadingType()
+_METERS_MOST: Final = 256
 
 
 def mirrors(turn: Turn, _: Granted) -> Listing:
@@ -79,6 +78,8 @@ def post_mirror(turn: Turn, _: Granted) -> Outcome:
         outcome = change_mirror(turn, known)
         location = path_of("mup", known.serial)
         return turn.done(outcome.world, location) if outcome.answer.status == HTTPStatus.NO_CONTENT else outcome
+    if sum(one.owner == turn.caller for one in turn.world.mirrors) >= turn.config.things_most:
+        return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.RESOURCE_LIMIT)
     world, serial = next_serial(turn.world)
     fresh = Mirror(serial=serial, owner=turn.caller, point=_bare(posted))
     filled = _filled(turn, world, fresh, posted.mirror_meter_readings)
@@ -133,11 +134,11 @@ def _bare(posted: MirrorUsagePoint) -> MirrorUsagePoint:
 
 
 def _filled(turn: Turn, world: World, mirror: Mirror, readings: tuple[MirrorMeterReading, ...]) -> World | None:
-    """The world with the mirror and these readings in it; None if one of them is not defined."""
+    """The world with the mirror and these readings in it; None if one of them is not defined, or one too many."""
     for posted in readings:
         known = next((one for one in mirror.meters if one.mrid == posted.mrid), None)
         if known is None:
-            if posted.reading_type is None:
+            if posted.reading_type is None or len(mirror.meters) >= _METERS_MOST:
                 return None
             world, serial = next_serial(world)
             known = Meter(serial=serial, mrid=posted.mrid)

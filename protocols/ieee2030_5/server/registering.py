@@ -35,6 +35,8 @@ def register(turn: Turn, _: Granted) -> Outcome:
         return turn.refuse(HTTPStatus.FORBIDDEN)
     if known is not None:
         return turn.refuse(HTTPStatus.CONFLICT)
+    if sum(one.owner == turn.caller for one in turn.world.devices) >= turn.config.things_most:
+        return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.RESOURCE_LIMIT)
     world, device = new_device(turn.world, lfdi, turn.caller, turn.now, posted.device_category)
     return turn.created(path_of("edev", device.serial), put(world, device))
 

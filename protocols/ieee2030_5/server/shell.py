@@ -33,13 +33,12 @@ from wattseal.protocols.http_server import (
     RunningServer,
     running_http_server,
 )
-from wattseal.protocols.ieee2030_5.profiles import MEDIA_TYPE
 from wattseal.protocols.ieee2030_5.server.config import ServerConfig
 from wattseal.protocols.ieee2030_5.server.hrefs import Hrefs
 from wattseal.protocols.ieee2030_5.server.mischief import MOVED, NOTES, Mischief, Trick, spoiled, spoiled_body
 from wattseal.protocols.ieee2030_5.server.notifying import delivered, due_notices
 from wattseal.protocols.ieee2030_5.server.postman import Postman
-from wattseal.protocols.ieee2030_5.server.server import Reply, respond, tick
+from wattseal.protocols.ieee2030_5.server.server import Reply, media_type_of, respond, tick
 from wattseal.protocols.ieee2030_5.server.state import Notice, World
 from wattseal.protocols.ieee2030_5.server.turn import Request
 from wattseal.protocols.message_log import MessageLog
@@ -277,12 +276,8 @@ class ServerShell:
             self._use(number)
         at = datetime.fromtimestamp(self.clock(), UTC)
         self.log.keep(at, "sent", "NOTIFY", "", document, None, notice.uri)
-        status = await postman.post(notice.uri, document, self._media_type)
+        status = await postman.post(notice.uri, document, media_type_of(self.config.profile))
         await self.change(delivered(self.world, notice, status, self.now))
-
-    @property
-    def _media_type(self) -> str:
-        return MEDIA_TYPE
 
 
 @dataclass(frozen=True, slots=True)

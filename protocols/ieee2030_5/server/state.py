@@ -40,7 +40,7 @@ class Sheet(_Value, frozen=True, kw_only=True):
 class Listed(_Value, Generic[E], frozen=True, kw_only=True):
     """An event with what the utility did to it since. `cancelled` is 2 or 3 with its time; `dropped`: listed no more.
 
-    The event's own status is never shown; it is worked out (`events.status_of`).
+    The event's own status is never shown; it is worked out (`events.statuses`).
     """
 
     serial: int

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from wattseal.protocols.ieee2030_5.server import access
 from wattseal.protocols.ieee2030_5.server.access import Granted
 from wattseal.protocols.ieee2030_5.server.changes import next_serial, put, take
+from wattseal.protocols.ieee2030_5.server.config import ServerConfig
 from wattseal.protocols.ieee2030_5.server.digests import digest_of
 from wattseal.protocols.ieee2030_5.server.hrefs import path_of
 from wattseal.protocols.ieee2030_5.server.rows import Row, Table, View, Write, table
@@ -17,7 +18,6 @@ from wattseal.protocols.ieee2030_5.server.views import look
 from wattseal.protocols.ieee2030_5.subscription import Subscription, SubscriptionList
 from wattseal.protocols.ieee2030_5.vocabulary import ErrorReason, Subscribable
 
-_SUBSCRIPTIONS_MOST: Final = 1000
 _LIMIT_MOST: Final = 255
 _URI_MOST: Final = 2048
 _SUBSCRIBED: Final = frozenset({Subscribable.PLAIN, Subscribable.BOTH})
@@ -45,7 +45,7 @@ def subscribe(turn: Turn, found: Granted) -> Outcome:
     """POST: 201; for the same resource and address again the same one, renewed.
 
     400 for what cannot be subscribed to or is not the caller's, for conditions, for EXI, for an address that is not
-    absolute https (plain http: to this machine only) or leads to a host that is not allowed.
+    absolute https or leads to a host that is not allowed.
     """
     posted: Subscription = turn.document
     if posted.condition is not None:
@@ -54,10 +54,10 @@ def subscribe(turn: Turn, found: Granted) -> Outcome:
     view = None if path is None else look(turn, path)
     if path is None or view is None or not is_subscribable(view) or posted.encoding not in {None, 0}:
         return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.INVALID_VALUES)
-    if not _may_be_told(posted.notification_uri, turn.config.notification_hosts):
+    if not _may_be_told(posted.notification_uri, turn.config):
         return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.INVALID_VALUES)
     mine = _mine(turn, found.ids[0])
-    if len(mine) >= _SUBSCRIPTIONS_MOST:
+    if sum(one.owner == turn.caller for one in turn.world.subscribers) >= turn.config.things_most:
         return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.RESOURCE_LIMIT)
     same = (one for one in mine if (one.resource, one.notification_uri) == (path, posted.notification_uri))
     known = next(same, None)
@@ -92,20 +92,21 @@ def _mine(turn: Turn, device: int) -> tuple[Subscriber, ...]:
     return tuple(one for one in turn.world.subscribers if one.owner == turn.caller and one.device == device)
 
 
-def _may_be_told(uri: str, hosts: frozenset[str] | None) -> bool:
+def _may_be_told(uri: str, config: ServerConfig) -> bool:
     try:
         parts = urlsplit(uri)
         host = parts.hostname or ""
         _ = parts.port
     except ValueError:
         return False
+    hosts = config.notification_hosts
     if not host or len(uri) > _URI_MOST or (hosts is not None and host not in hosts):
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(host))
+    return parts.scheme == "https" or (config.plain_notifications and parts.scheme == "http" and is_loopback(host))
 
 
-def is_this_machine(host: str) -> bool:
-    """Whether a host is loopback."""
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine. Plain http to it is for labs only: a client could reach what listens there."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
