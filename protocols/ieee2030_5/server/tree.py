@@ -22,7 +22,6 @@ from wattseal.protocols.ieee2030_5.server.access import (
     InGroup,
     listed_device,
     own_devices,
-    own_groups,
     reached,
 )
 from wattseal.protocols.ieee2030_5.server.state import Clock, Device, Group
@@ -208,7 +207,7 @@ def _programs_link(turn: Turn, group: Group, shelf: str, *steps: str | int) -> L
 
 
 def _groups_of(turn: Turn, device: Device) -> int:
-    return sum(device.serial in one.members for one in own_groups(turn))
+    return sum(device.serial in one.members for one in turn.world.groups)
 
 
 def _subscriptions(turn: Turn, serial: int) -> int:
