@@ -4,7 +4,6 @@ Handlers take a turn and what the guard of their route found, and give a resourc
 address: they name plain paths, and `Turn.at` writes them.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -136,6 +135,3 @@ class Turn:
 def mrid_of(world: World, serial: int) -> str:
     """An mRID that nobody has met before: the world's epoch, the serial, the enterprise number."""
     return f"{world.epoch:0>12}{serial:012X}{MRID_SUFFIX}".upper()[-32:]
-
-
-Change = Callable[[World], World]
