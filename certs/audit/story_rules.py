@@ -49,7 +49,6 @@ def _seat(said: Said) -> tuple[object, object]:
 
 _SAYS, _GIVES = _each("hello", "receipt", "reading", "gap"), _each("command", "renewal")
 _HELLO, _COMMAND, _DECISION = _each("hello"), _each("command"), _each("decision")
-# One rule, one entry: reason, sentence, subjects, what must hold for each.
 # fmt: off
 STORY_RULES: Final = (
     Rule("chain_missing", "A statement of the gateway has no place in its chain.",

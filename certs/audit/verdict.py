@@ -77,7 +77,7 @@ def _proven(case: Case) -> dict[str, Any]:
         "verdict": "proven", "first_broken": None, "root": case.root, "site": newest.site, "gateway": newest.gateway,
         "from": _time(extract.body[2]), "to": _time(extract.body[3]), "statements": len(case.leaves),
         "commands": sum(1 for _ in case.of_kind("command")), "assurance": min(told, default="AL0"),
-        "lab": lab, "devices": devices,
+        "lab": lab, "virtual_clock": any(leaf.virtual for leaf in case.leaves), "devices": devices,
     }
     # fmt: on
 
