@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from wattseal.certs.errors import MisuseError
 from wattseal.drivers.simulators import enter_service
+from wattseal.drivers.simulators.curve_layout import SHAPES
+from wattseal.drivers.simulators.curves import Curves, Grid
 from wattseal.drivers.simulators.physics import Demand
 
 CAPACITY_UNIT = 10  # 702: watts, volt-amperes and vars have scale factor 1
@@ -15,6 +17,7 @@ PERCENT_UNITS = 100  # 704: percent has scale factor -2
 PF_UNITS = 1000  # 702 and 704: power factor has scale factor -3
 LONGEST_TIMER_SECONDS = 0xFFFF_FFFE
 LOWEST_PF = 800
+NOMINAL = Grid()
 UNRAMPED_SHARE_PER_SECOND = 10.0  # WRmp 0: no ramp is set, and the power stage moves as fast as it can
 LARGEST_RATING = 32_760  # 701.W is 16 bits of whole watts
 
@@ -83,15 +86,18 @@ def _ranges(rating: BatteryRating) -> dict[str, tuple[int, int]]:
 
 @dataclass(slots=True)
 class Controls:
-    """Raw numbers of all writable points by name."""
+    """Raw numbers of all writable points by name, those of the curves apart; `ranges` are of all."""
 
     rating: BatteryRating
     values: dict[str, int] = field(init=False)
+    curves: Curves = field(default_factory=Curves)
     ranges: dict[str, tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ranges = _ranges(self.rating)
         self.values = _initial(self.rating)
+        self.ranges = _ranges(self.rating)
+        for shape in SHAPES:
+            self.ranges |= shape.ranges()
 
     def takes(self, name: str, raw: int) -> bool:
         """Whether the device accepts this number for this point."""
@@ -123,15 +129,16 @@ class Controls:
         """Whether WMaxLimPct holds the power below the wish."""
         return self.on("WMaxLimPct") and self.wished_watts(own_watts) > self.inject_limit_watts()
 
-    def demand(self, own_watts: float) -> Demand:
-        """What the physics shall do. Limits narrow the wish; then watts and vars share the VAMax circle."""
+    def demand(self, own_watts: float, grid: Grid = NOMINAL) -> Demand:
+        """What the physics shall do. Curves move the wish, limits narrow it; watts and vars share the VAMax circle."""
         charge = self.setting("WChaRteMax")
         discharge = min(self.setting("WDisChaRteMax"), self.setting("WMax"))
-        watts = min(max(self.wished_watts(own_watts), -charge), discharge, self.inject_limit_watts())
-        wished_vars = self._wished_vars(watts)
+        wished = self.curves.watts(self.wished_watts(own_watts), grid, self.setting("WMax"))
+        watts = min(max(wished, -charge), discharge, self.inject_limit_watts())
+        wished_vars = self._wished_vars(watts, grid)
         vars_ = min(max(wished_vars, -self.setting("VarMaxAbs")), self.setting("VarMaxInj"))
         whole = self.setting("VAMax")
-        if self.on("VarSet") and self.values["VarSetPri"] == 1:
+        if self.values["VarSetPri"] == 1 if self.on("VarSet") else self.curves.reactive_first:
             vars_ = _clip(vars_, whole)
             watts = _clip(watts, _other_leg(whole, vars_))
         else:
@@ -151,10 +158,14 @@ class Controls:
         share = self.values["WRmp"] / 100.0
         return self.setting("WMax") * (share or UNRAMPED_SHARE_PER_SECOND)
 
-    def _wished_vars(self, watts: float) -> float:
-        """VarSet comes before the fixed power factors when both are enabled; the standard leaves the order open."""
+    def _wished_vars(self, watts: float, grid: Grid) -> float:
+        """VarSet before the curves, these before the fixed power factors; the standard leaves the order open."""
         if self.on("VarSet"):
             return self._set_vars(watts)
+        by_curve = self.curves.var_share(watts, grid, self.setting("WMax"))
+        if by_curve is not None:
+            share, reference = by_curve
+            return share * self._var_base(reference, share, watts)
         function = "PFWInj" if watts >= 0.0 else "PFWAbs"
         if not self.on(function):
             return 0.0
@@ -166,10 +177,13 @@ class Controls:
         mode, percent = self.values["VarSetMod"], self.values["VarSetPct"] / (100 * PERCENT_UNITS)
         if mode == 4:  # noqa: PLR2004 - vars
             return float(self.values["VarSet"])
-        largest = self.setting("VarMaxInj" if percent >= 0.0 else "VarMaxAbs")
+        return percent * self._var_base(mode, percent, watts)
+
+    def _var_base(self, reference: int, sign: float, watts: float) -> float:
+        """What a percentage of vars is a part of: WMax, the largest vars that way, what is left of them, VAMax."""
+        largest = self.setting("VarMaxInj" if sign >= 0.0 else "VarMaxAbs")
         available = min(largest, _other_leg(self.setting("VAMax"), watts))
-        base = (self.setting("WMax"), largest, available, self.setting("VAMax"))[mode]
-        return percent * base
+        return (self.setting("WMax"), largest, available, self.setting("VAMax"))[reference]
 
 
 def _other_leg(whole: float, leg: float) -> float:

@@ -1,33 +1,38 @@
-"""A three-phase battery inverter with SunSpec models 1, 701, 702, 703, 704 and 713 at base 40000, unit 1.
+"""A three-phase battery inverter with SunSpec models 1, 701 to 713 at base 40000, unit 1.
 
-Choices where the models leave one open: a word that no writable point covers refuses the whole write with exception 2,
-and so does half a point; a number out of the rating's range refuses it with exception 3; another unit id is answered
-with exception 11, reading outside the map with exception 2. WMaxLimPct limits injection only. WRmp holds for rising and
-falling power, 0 means no ramp; reaching a hard limit of the cells, losing the grid or 703.ES = 0 cuts at once. While
-it is out of service ConnSt is 0: its relay is open.
+Choices where the models leave one open: a word that no writable point covers (one of an active curve, for example)
+refuses the whole write with exception 2, and so does half a point; a number out of the rating's range refuses it with
+exception 3; another unit id is answered with exception 11, reading outside the map with exception 2. WMaxLimPct limits
+injection only. WRmp holds for rising and falling power, 0 means no ramp; reaching a hard limit of the cells, losing the
+grid or 703.ES = 0 cuts at once. While it is out of service ConnSt is 0: its relay is open.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from wattseal.drivers.simulators import battery_points, enter_service, physics
+from wattseal.drivers.simulators.adoption import Mishap
 from wattseal.drivers.simulators.battery_controls import BatteryRating, Controls
 from wattseal.drivers.simulators.battery_points import Surroundings
+from wattseal.drivers.simulators.curve_layout import SHAPES
 from wattseal.drivers.simulators.device import Truth
 from wattseal.drivers.simulators.enter_service import EnterService, Standing
 from wattseal.drivers.simulators.modbus_frames import ExceptionCode, ModbusFault
 from wattseal.drivers.simulators.own_mode import IDLE, OwnMode, constant
 from wattseal.drivers.simulators.physics import BatteryBody, BatteryState, Demand
-from wattseal.drivers.simulators.registers import Point, from_words
+from wattseal.drivers.simulators.registers import Point, Value, block_words, from_words
 from wattseal.drivers.simulators.reversion import FUNCTIONS, ReversionTimers
-from wattseal.drivers.simulators.settings import LARGEST_OWN_WATTS, parse_set, within
+from wattseal.drivers.simulators.settings import LARGEST_OWN_WATTS, LONGEST_ADOPTION_SECONDS, parse_set, within
 from wattseal.drivers.simulators.sunspec_layout import CHAIN, END_MODEL, MARKER, ModelLayout
+from wattseal.drivers.simulators.trips import Trips
 
 BASE = 40_000
 UNIT = 1
+REQUEST_OFFSET = 3  # 705 to 712: AdptCrvReq, AdptCtlReq
 MOST_WATT_HOURS = 650_000.0  # what 713 holds in 16 bits of tens of watt-hours
 FIRST_MODEL = BASE + len(MARKER)
+MODELS = (*CHAIN, *(shape.layout() for shape in SHAPES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,7 @@ class BatteryOptions:
     own_mode: OwnMode = IDLE
     noise_watts: float = 0.0
     seed: int = 1
+    adopt_seconds: float = 2.0
 
     def __post_init__(self) -> None:
         """Raises MisuseError `bad_option`."""
@@ -54,6 +60,7 @@ class BatteryOptions:
         within("injected_wh", self.injected_wh, 0.0, 1e15, reason="bad_option")
         within("absorbed_wh", self.absorbed_wh, 0.0, 1e15, reason="bad_option")
         within("noise_watts", self.noise_watts, 0.0, float(self.rating.watts), reason="bad_option")
+        within("adopt_seconds", self.adopt_seconds, 0.0, LONGEST_ADOPTION_SECONDS, reason="bad_option")
         for _, watts in self.own_mode.steps:
             within("own power", watts, -LARGEST_OWN_WATTS, LARGEST_OWN_WATTS, reason="bad_option")
 
@@ -69,7 +76,10 @@ class BatteryInverter:
         self.controls = Controls(options.rating)
         self.timers = ReversionTimers()
         self.surroundings = Surroundings()
+        self.mishap: Callable[[int], str | None] = lambda address: None  # noqa: ARG005 - nothing goes wrong
         self._own_mode = options.own_mode
+        self._adopt_seconds = options.adopt_seconds
+        self._trips = Trips()
         self._born = now
         self._now = now
         self._service = EnterService(now)
@@ -118,18 +128,29 @@ class BatteryInverter:
         return None
 
     def _apply(self, wanted: dict[str, int]) -> None:
-        self.controls.values.update(wanted)
-        self.timers.written(frozenset(wanted), self.controls.values, self._now)
+        plain = {name: raw for name, raw in wanted.items() if name in self.controls.values}
+        self.controls.values.update(plain)
+        self.timers.written(frozenset(plain), self.controls.values, self._now)
+        in_curves = {name: raw for name, raw in wanted.items() if name not in plain}
+        self.controls.curves.write(in_curves, self._now, self._adopt_seconds, self._mishap_of)
+        self.controls.curves.expire(self._now)
         self._judge_service()
+
+    def _mishap_of(self, model: int) -> Mishap | None:
+        """What befalls an adoption in that model; its request stands one word behind the enable."""
+        start = next(start for start, layout in self._addresses if layout is not None and layout.model == model)
+        found = self.mishap(start + REQUEST_OFFSET)
+        return None if found is None else Mishap(found)
 
     def _judge_service(self) -> None:
         """Follow what has just changed; out of service no power flows, from this moment on."""
-        values, around = self.controls.values, self.surroundings
+        values, grid = self.controls.values, self.surroundings.grid
+        self._trips.judge(self.controls.curves, grid, self._now)
         self._service.judge(
             values,
             self._now,
-            allowed=values["ES"] == 1 and around.works,
-            calm=enter_service.calm(values, around.volts, around.frequency_hz),
+            allowed=values["ES"] == 1 and self.surroundings.works and not self._trips.tripped,
+            calm=enter_service.calm(values, grid.volts_percent, grid.frequency_hz),
             draw=_noise(self.options.seed, -self._service.waits),
         )
         if self._service.standing is not Standing.SERVING:
@@ -138,6 +159,10 @@ class BatteryInverter:
     def _block(self, start: int, layout: ModelLayout | None) -> tuple[int, ...]:
         if layout is None:
             return MARKER if start == BASE else (END_MODEL, 0)
+        if layout.model in self.controls.curves.functions:
+            values: dict[str, Value] = {"ID": layout.model, "L": layout.length}
+            values |= self.controls.curves.shown(layout.model, self._now)
+            return block_words(layout.points, values, layout.length + 2)
         return battery_points.block(layout, self._picture())
 
     # --- as the physics see it
@@ -149,6 +174,7 @@ class BatteryInverter:
             self._physics = physics.advance(self.options.body, self._physics, self._demand(), until - self._now)
             self._now = until
             self.timers.expire(self.controls.values, until)
+            self.controls.curves.expire(until)
             self._judge_service()
 
     def _next_event(self) -> float:
@@ -157,14 +183,18 @@ class BatteryInverter:
         change = self._born + self._own_mode.next_change(elapsed)
         if change <= self._now:  # lost in the rounding of the addition
             change = math.nextafter(self._now, math.inf)
-        service = self._service.next_event(self.controls.values, self._now)
-        change = min(change, max(service, math.nextafter(self._now, math.inf)))
+        others = min(
+            self._service.next_event(self.controls.values, self._now),
+            self._trips.next_event(self.controls.curves, self.surroundings.grid),
+            self.controls.curves.next_event(),
+        )
+        change = min(change, max(others, math.nextafter(self._now, math.inf)))
         if self.options.noise_watts:
             change = min(change, max(math.floor(self._now) + 1.0, math.nextafter(self._now, math.inf)))
         return change
 
     def _demand(self) -> Demand:
-        demand = self.controls.demand(self._own_mode.watts(self._now - self._born))
+        demand = self.controls.demand(self._own_mode.watts(self._now - self._born), self.surroundings.grid)
         if self._service.standing is not Standing.SERVING:
             return replace(demand, watts=0.0, vars=0.0)
         rate = self._service.watts_per_second(
@@ -212,6 +242,18 @@ class BatteryInverter:
             "target_vars": demand.vars,
             "timers": {f.name: self.timers.remaining(f.name, self._now) for f in FUNCTIONS},
             "points": dict(self.controls.values),
+            "curves": {f"{model}": self._curve_truth(model) for model in self.controls.curves.functions},
+            "trips": [f"{model}" for model in sorted(self._trips.tripped)],
+        }
+
+    def _curve_truth(self, model: int) -> dict[str, Truth]:
+        """Whether a model's active set works, what its adoption reads, what is left of its timer, its raw values."""
+        function = self.controls.curves.functions[model]
+        return {
+            "enabled": function.on,
+            "result": function.head(function.shape.result),
+            "timer": function.remaining(self._now),
+            "points": dict(function.values),
         }
 
     def set(self, values: Mapping[str, object], now: float) -> None:
@@ -222,6 +264,8 @@ class BatteryInverter:
         if wish.soc_percent is not None:
             stored = self.options.body.capacity_wh * wish.soc_percent / 100.0
             self._physics = replace(self._physics, stored_wh=stored)
+        if wish.adopt_seconds is not None:
+            self._adopt_seconds = wish.adopt_seconds
         if wish.own_watts is not None:
             self._own_mode = constant(wish.own_watts)
         if wish.points:
@@ -233,7 +277,7 @@ def _addresses() -> tuple[tuple[int, ModelLayout | None], ...]:
     """Start address of the marker, of each model and of the end model (the layouts of first and last are None)."""
     found: list[tuple[int, ModelLayout | None]] = [(BASE, None)]
     address = FIRST_MODEL
-    for layout in CHAIN:
+    for layout in MODELS:
         found.append((address, layout))
         address += layout.length + 2
     return (*found, (address, None))

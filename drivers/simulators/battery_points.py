@@ -8,8 +8,9 @@ import math
 from dataclasses import dataclass
 
 from wattseal.drivers.simulators.battery_controls import CAPACITY_UNIT, BatteryRating
+from wattseal.drivers.simulators.curves import Grid
 from wattseal.drivers.simulators.device import Truth
-from wattseal.drivers.simulators.enter_service import SCALES_703, Standing
+from wattseal.drivers.simulators.enter_service import NOMINAL_VOLTS, SCALES_703, Standing
 from wattseal.drivers.simulators.physics import BatteryBody, BatteryState
 from wattseal.drivers.simulators.registers import Value, block_words
 from wattseal.drivers.simulators.sunspec_layout import ModelLayout
@@ -20,7 +21,8 @@ GRID_FOLLOWING = 1 << 0
 ALARM_GRID_DISCONNECT = 1 << 4
 ALARM_OVER_TEMPERATURE = 1 << 7
 THROTTLED_BY_MAX_W = 1 << 0
-CONTROL_MODES = 0b1111  # MAX_W, FIXED_W, FIXED_VAR, FIXED_PF
+# MAX_W, FIXED_W, FIXED_VAR, FIXED_PF, VOLT_VAR, FREQ_WATT, LV_TRIP, HV_TRIP, WATT_VAR, VOLT_WATT, LF_TRIP, HF_TRIP
+CONTROL_MODES = 0b11_0110_1011_1111
 OFF, STARTING, RUNNING, THROTTLED, FAULT, STANDBY = 0, 2, 3, 4, 6, 7
 QUIET_WATTS = 0.5
 CABINET_RISE, SINK_RISE, FAULT_RISE = 12.0, 25.0, 60.0
@@ -57,6 +59,11 @@ class Surroundings:
     volts: float = 231.4
     frequency_hz: float = 49.987
     ambient_celsius: float = 21.5
+
+    @property
+    def grid(self) -> Grid:
+        """What the curves go by."""
+        return Grid(100.0 * self.volts / NOMINAL_VOLTS, self.frequency_hz)
 
     @property
     def works(self) -> bool:
@@ -160,7 +167,7 @@ def block(layout: ModelLayout, picture: Picture) -> tuple[int, ...]:
             values |= SCALES_703 | picture.remaining
         case 704:
             values |= SCALES_704 | picture.remaining
-        case _:
+        case 713:
             values |= _storage(picture)
     return block_words(layout.points, values, layout.length + 2)
 

@@ -1,7 +1,7 @@
 """What the server and the control door ask of a simulated device. `now` is monotonic seconds and never goes back."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, runtime_checkable
 
 from wattseal.drivers.simulators.modbus_frames import ModbusFault
 
@@ -36,3 +36,13 @@ class Device(RegisterMap, Protocol):
     def set(self, values: Mapping[str, object], now: float) -> None:
         """Change the world around the device. Raises MisuseError `bad_set` and then changes nothing."""
         ...
+
+
+@runtime_checkable
+class AdoptsCurves(Protocol):
+    """A device that takes curves on request, after a while, and asks what befalls each adoption.
+
+    `mishap` is called with the address of the request's register; the name of a mishap, or None: it goes well.
+    """
+
+    mishap: Callable[[int], str | None]

@@ -98,8 +98,7 @@ class EnterService:
             self.standing, self.since, self.until = standing, now, math.inf
 
 
-def calm(values: dict[str, int], volts: float, frequency_hz: float) -> bool:
-    """Whether voltage and frequency allow entering service."""
-    percent = 100.0 * volts / NOMINAL_VOLTS * PERCENT_UNITS
-    hertz = frequency_hz * HERTZ_UNITS
+def calm(values: dict[str, int], volts_percent: float, frequency_hz: float) -> bool:
+    """Whether voltage (of nominal) and frequency allow entering service."""
+    percent, hertz = volts_percent * PERCENT_UNITS, frequency_hz * HERTZ_UNITS
     return values["ESVLo"] <= percent <= values["ESVHi"] and values["ESHzLo"] <= hertz <= values["ESHzHi"]

@@ -1,6 +1,7 @@
 """Faults on demand: what may go wrong, for which requests, how often. Pure: the server asks, and acts on the answer."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -31,6 +32,16 @@ class FaultKind(StrEnum):
     """A write is acknowledged and has no effect; reads are not touched."""
     HALF_FRAME = "half_frame"
     """The first half of the answer's bytes, then nothing; the connection stays open."""
+    ADOPT_STALLS = "adopt_stalls"
+    """A curve that is asked for is never adopted: the result stays "in progress"."""
+    ADOPT_FAILS = "adopt_fails"
+    """The adoption ends as failed."""
+    ADOPT_CHANGES_NOTHING = "adopt_changes_nothing"
+    """The adoption ends as done, and the active curve is what it was."""
+
+
+ADOPTIONS = frozenset({FaultKind.ADOPT_STALLS, FaultKind.ADOPT_FAILS, FaultKind.ADOPT_CHANGES_NOTHING})
+"""Kinds that befall an adoption, not a request: the write that asks for it is answered as ever."""
 
 
 class Scope(StrEnum):
@@ -93,6 +104,10 @@ class Fault:
             return False
         if self.unit is not None and unit != self.unit:
             return False
+        return self.touches(first, last)
+
+    def touches(self, first: int, last: int) -> bool:
+        """Whether words `first` to `last` meet this fault's range."""
         return self.address is None or (first <= self.address[1] and last >= self.address[0])
 
 
@@ -117,8 +132,16 @@ class FaultBoard:
 
     def take(self, unit: int, *, writes: bool, first: int, last: int) -> Fault | None:
         """The fault to play on this request, counted down; None when it passes unharmed."""
+        return self._next(lambda f: f.kind not in ADOPTIONS and f.hits(unit, writes=writes, first=first, last=last))
+
+    def take_adoption(self, address: int) -> str | None:
+        """What befalls the adoption that a write to `address` has just asked for, counted down."""
+        found = self._next(lambda f: f.kind in ADOPTIONS and f.touches(address, address))
+        return None if found is None else str(found.kind)
+
+    def _next(self, fits: Callable[[Fault], bool]) -> Fault | None:
         for index, fault in enumerate(self._faults):
-            if not fault.hits(unit, writes=writes, first=first, last=last):
+            if not fits(fault):
                 continue
             if fault.skip:
                 self._faults[index] = replace(fault, skip=fault.skip - 1)

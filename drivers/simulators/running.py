@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from wattseal.drivers.simulators.clock import Clock, SystemClock
 from wattseal.drivers.simulators.control import LONGEST_LINE_BYTES, Control, ControlDoor
-from wattseal.drivers.simulators.device import Device
+from wattseal.drivers.simulators.device import AdoptsCurves, Device
 from wattseal.drivers.simulators.loopback import LoopbackListener
 from wattseal.drivers.simulators.modbus_server import ModbusServer
 from wattseal.drivers.simulators.responder import Responder
@@ -49,6 +49,9 @@ async def running_device(
     device = build(clock.monotonic())
     log = WriteLog(write_log)
     responder = Responder(device, clock, log)
+    adopting: object = device
+    if isinstance(adopting, AdoptsCurves):
+        adopting.mishap = responder.faults.take_adoption
     control = Control(device, responder)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     server = ModbusServer(responder, failed)

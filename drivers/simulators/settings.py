@@ -12,13 +12,15 @@ from wattseal.drivers.simulators.battery_points import Surroundings
 _Set = TypeVar("_Set", bound=msgspec.Struct)
 _Value = TypeVar("_Value")
 LARGEST_OWN_WATTS = 600_000.0
+LONGEST_ADOPTION_SECONDS = 3_600.0
 
 
 class BatterySet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Anything left out stays as it is.
 
     `own_watts` replaces the own mode by a constant power (positive = discharge). `points` writes raw numbers to
-    writable points by name, as another tool would have done, and without a line in the write log.
+    writable points by name (`WSet`, `705.Crv.2.ActPt`), as another tool would have done, and without a line in the
+    write log. `adopt_seconds` is how long the adoption of a curve takes from now on.
     """
 
     soc_percent: float | None = None
@@ -28,6 +30,7 @@ class BatterySet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     volts: float | None = None
     frequency_hz: float | None = None
     ambient_celsius: float | None = None
+    adopt_seconds: float | None = None
     points: dict[str, int] = {}
 
     def applied_to(self, around: Surroundings) -> Surroundings:
@@ -48,6 +51,7 @@ def parse_set(values: Mapping[str, object], ranges: Mapping[str, tuple[int, int]
     within("own_watts", wish.own_watts, -LARGEST_OWN_WATTS, LARGEST_OWN_WATTS)
     within("volts", wish.volts, 1.0, 1_000.0)
     within("frequency_hz", wish.frequency_hz, 1.0, 100.0)
+    within("adopt_seconds", wish.adopt_seconds, 0.0, LONGEST_ADOPTION_SECONDS)
     within("ambient_celsius", wish.ambient_celsius, -60.0, 90.0)
     for name, raw in wish.points.items():
         if name not in ranges:

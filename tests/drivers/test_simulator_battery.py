@@ -37,6 +37,8 @@ COUNTED = {
     "TotVarhInj": "reactive_injected_varh",
     "TotVarhAbs": "reactive_absorbed_varh",
 }
+CURVES = (705, 706, 707, 708, 709, 710, 711, 712)
+END = 41329  # behind the end model
 NOT_IMPLEMENTED = ("TmpTrns", "TmpSw", "TmpOt", "TotWhInjL1", "TotVarhAbsL3", "ThrotPct", "MnAlrmInfo")
 
 
@@ -62,9 +64,9 @@ def scanned(port: int):
 async def test_scan_finds_the_chain_without_an_error(battery) -> None:
     def scan() -> None:
         with scanned(battery.port) as client:
-            assert [key for key in client.models if isinstance(key, int)] == [1, 701, 702, 704, 713, 703]
+            assert [key for key in client.models if isinstance(key, int)] == [1, 701, 702, 704, 713, 703, *CURVES]
             assert {key: model[0].error_info for key, model in client.models.items() if isinstance(key, int)} == (
-                dict.fromkeys((1, 701, 702, 703, 704, 713), "")
+                dict.fromkeys((1, 701, 702, 703, 704, 713, *CURVES), "")
             )
             assert client.base_addr == 40000
             common = client.common[0]
@@ -115,7 +117,7 @@ async def test_ratings_and_settings(battery) -> None:
                 assert (capacity[rating].cvalue, capacity[setting].cvalue) == (value, value)
             assert capacity["VNom"].cvalue == 230.0
             assert capacity["AMax"].cvalue is None
-            assert capacity["CtrlModes"].value == 0b1111
+            assert capacity["CtrlModes"].value == 0b11_0110_1011_1111
 
     await asyncio.to_thread(compare)
 
@@ -277,9 +279,9 @@ def test_every_sentinel_is_refused_by_every_writable_point() -> None:
 def test_words_do_not_depend_on_how_they_are_asked_for() -> None:
     """Any run of words is the same slice of the one map, across model borders as well."""
     device = BatteryInverter(BatteryOptions(), 0.0)
-    whole = [word for start in range(40000, 40374, 34) for word in device.read(1, 3, start, 34, 0.0)]
+    whole = [word for start in range(40000, END, 47) for word in device.read(1, 3, start, min(47, END - start), 0.0)]
     assert whole[-2:] == [0xFFFF, 0]
-    for start in range(374):
+    for start in range(0, END - 40000, 7):
         for count in (1, 2, 3, 100):
-            words = device.read(1, 3, 40000 + start, min(count, 374 - start), 0.0)
+            words = device.read(1, 3, 40000 + start, min(count, END - 40000 - start), 0.0)
             assert list(words) == whole[start : start + count]

@@ -108,7 +108,7 @@ def test_waits_for_a_calm_grid(world: dict[str, float]) -> None:
 
 def test_window_does_not_throw_a_serving_device_out() -> None:
     made = device()
-    made.set({"volts": 260.0}, 100.0)
+    made.set({"volts": 254.0}, 100.0)
     assert shown(made, 200.0) == (1, RUNNING, 1, 5000, 0)
 
 

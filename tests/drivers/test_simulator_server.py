@@ -16,7 +16,7 @@ from wattseal.drivers.simulators.running import RunningDevice, running_device
 
 WSET_ENA = 40277 + 22  # model 704 begins at 40277, behind "SunS", model 1 (66), 701 (153) and 702 (50)
 WMAXLIM = 40277 + 14
-LAST_WORD = 40373  # the length of the end model, behind 713 at 40344 (7) and 703 at 40353 (17)
+LAST_WORD = 41328  # the length of the end model, behind the curves: see test_simulator_curves
 TIMEOUT = 5.0
 QUIET = 0.05
 
