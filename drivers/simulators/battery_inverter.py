@@ -247,13 +247,12 @@ class BatteryInverter:
         }
 
     def _curve_truth(self, model: int) -> dict[str, Truth]:
-        """Whether a model's active set works, what its adoption reads, what is left of its timer, its raw values."""
+        """Whether a model's active set works, what its adoption reads, what is left of its timer."""
         function = self.controls.curves.functions[model]
         return {
             "enabled": function.on,
             "result": function.head(function.shape.result),
             "timer": function.remaining(self._now),
-            "points": dict(function.values),
         }
 
     def set(self, values: Mapping[str, object], now: float) -> None:

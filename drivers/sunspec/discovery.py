@@ -25,7 +25,7 @@ from wattseal.drivers.modbus.exchange import (
     LinkError,
     RegisterLink,
 )
-from wattseal.drivers.sunspec.models import HEADER_REGISTERS, Block, Decoder
+from wattseal.drivers.sunspec.models import HEADER_REGISTERS, Block, Decoder, count_points, decoder_of
 
 BASES: Final = (40000, 0, 50000)
 MARKER: Final = (0x5375, 0x6E53)  # "SunS"
@@ -118,6 +118,19 @@ async def read_model(
     block = decoder.decode(data, offset)
     refused = tuple(reader.refused)
     return ModelRead(place, _without(block, refused), refused, tuple(reader.exchanges))
+
+
+async def decoder_at(link: RegisterLink, unit: int, place: ModelPlace) -> Decoder:
+    """The decoder of a model where it stands, its repeating groups laid out by the counts that the device gives.
+
+    One more read for models that have such counts, none for the others. A count that the device does not give is 0.
+    """
+    head = decoder_of(place.model, place.length)
+    names = count_points(place.model)
+    if not names:
+        return head
+    read = await read_model(link, unit, place, head)
+    return decoder_of(place.model, place.length, tuple((name, read.block.raw(name) or 0) for name in names))
 
 
 @lru_cache(maxsize=256)

@@ -13,8 +13,7 @@ from box_world import MARKET, World, until, world
 from openleadr_vtn import OpenLeadrVtn
 
 from wattseal.drivers.modbus.link import LinkSettings, ModbusLink
-from wattseal.drivers.sunspec.discovery import discover, read_model
-from wattseal.drivers.sunspec.models import decoder_of
+from wattseal.drivers.sunspec.discovery import decoder_at, discover, read_model
 from wattseal.drivers.sunspec.points import Scaled
 
 pytestmark = pytest.mark.slow
@@ -28,7 +27,7 @@ async def ours(port: int) -> Picture:
     async with ModbusLink(LinkSettings("127.0.0.1", port)) as link:
         chain = await discover(link, 1)
         for place in chain.models:
-            read = await read_model(link, 1, place, decoder_of(place.model, place.length))
+            read = await read_model(link, 1, place, await decoder_at(link, 1, place))
             values = read.block.items()
             picture[place.model] = {
                 name: value.decimal() if isinstance(value, Scaled) else value or None for name, value in values
@@ -58,7 +57,11 @@ def _points(group: Any, prefix: str = "", model: Any = None) -> Iterator[tuple[s
             value = None if factor is None else Decimal(value).scaleb(factor)
         yield prefix + name, value or None
     for name, inner in group.groups.items():
-        yield from _points(inner, f"{prefix}{name}.", model)
+        if isinstance(inner, list):
+            for number, one in enumerate(inner, 1):
+                yield from _points(one, f"{prefix}{name}.{number}.", model)
+        else:
+            yield from _points(inner, f"{prefix}{name}.", model)
 
 
 async def compared(port: int) -> tuple[int, Picture]:
