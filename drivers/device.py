@@ -17,6 +17,8 @@ from wattseal.drivers.operations import POWER_OPERATIONS
 
 __all__ = [
     "ActiveControl",
+    "Adoption",
+    "AdoptionError",
     "Capabilities",
     "Device",
     "DeviceState",
@@ -82,6 +84,17 @@ class LayoutError(PeerError):
     """The device is not laid out as its profile or its earlier discovery says (`model_missing`, `layout_changed`)."""
 
 
+class AdoptionError(PeerError):
+    """A device did not adopt what it was given (`adoption_failed`: it said so, `adoption_not_finished`: not in time).
+
+    `exchanges` are the answers until then.
+    """
+
+    def __init__(self, reason: str, sentence: str, exchanges: tuple[Exchange, ...]) -> None:
+        super().__init__(reason, sentence)
+        self.exchanges = exchanges
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """`mantissa` times 10 to the `exponent`; mantissa is None exactly when nothing usable was read.
@@ -124,14 +137,31 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Adoption:
+    """What must be waited for before anything else is written: the register at `address` reads 1, done.
+
+    It reads 0 while the device is at it. It is asked every `poll_ms`, for `wait_seconds` at most.
+    """
+
+    unit: int
+    address: int
+    wait_seconds: int
+    poll_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class WriteStep:
-    """One write frame: function 16 at `address` of `unit`. `index` counts from 0 in the order they must be sent."""
+    """One write frame: function 16 at `address` of `unit`. `index` counts from 0 in the order they must be sent.
+
+    `adoption`: what the device must have done of it before the next step may go.
+    """
 
     index: int
     unit: int
     address: int
     words: tuple[int, ...]
     purpose: str
+    adoption: Adoption | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,13 +279,15 @@ class ModelPlace:
 class Layout:
     """Where things are on this very device: model addresses, scale exponents and words to leave as they are.
 
-    Enough, with the profile, to release the device even when nothing else is known.
+    `counts` say of a model how often its groups repeat. Enough, with the profile, to release the device even when
+    nothing else is known.
     """
 
     unit: int
     models: tuple[ModelPlace, ...] = ()
     scales: tuple[tuple[str, int], ...] = ()
     kept: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    counts: tuple[tuple[int, tuple[tuple[str, int], ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,15 +363,20 @@ class Device(Protocol):
         """
         ...
 
-    def steps_for(self, capabilities: Capabilities, wish: Wish) -> PlannedWrites:
+    def steps_for(self, capabilities: Capabilities, wish: Wish, shown: DeviceState | None = None) -> PlannedWrites:
         """The frames that carry out `wish`; no I/O, the same for the same arguments. Raises `UnsupportedError`.
 
+        `shown` is the device as it was last read for this function: curves take over from it what they do not change.
         RELEASE of the power function needs `capabilities.layout` only: it never fails for a rating that is not known.
         """
         ...
 
     async def write(self, step: WriteStep) -> Exchange:
         """Send one step, once. Raises `LinkError`, whose `effect` says whether it may have been taken."""
+        ...
+
+    async def adopted(self, adoption: Adoption) -> tuple[Exchange, ...]:
+        """Wait until the device has adopted what it was asked to. Raises `AdoptionError`, or `LinkError`."""
         ...
 
     def verify(

@@ -11,7 +11,16 @@ from typing import Final
 from wattseal.certs.clock import TrustedClock
 from wattseal.certs.errors import WattsealError
 from wattseal.certs.storage import StorageError
-from wattseal.drivers.device import Function, Operation, Scope, UnsupportedError, Value, Wish
+from wattseal.drivers.device import (
+    AdoptionError,
+    DeviceState,
+    Function,
+    Operation,
+    Scope,
+    UnsupportedError,
+    Value,
+    Wish,
+)
 from wattseal.drivers.gateway.attempt import Attempt, Plan, exchange_of, sent_state
 from wattseal.drivers.gateway.rows import StepState
 from wattseal.drivers.gateway.station import FAULTS, Station
@@ -60,7 +69,7 @@ class Hand:
             begun = replace(begun, before=await self._station.read(Scope.CONTROL, frozenset({aim.function})))
             if aim.before_writing is not None:
                 await aim.before_writing
-            plan = await self._plan(aim)
+            plan = await self._plan(aim, begun.before)
             begun = replace(begun, plan=plan)
             if plan.main.leaves_setting:
                 return replace(begun, after=begun.before)
@@ -72,7 +81,7 @@ class Hand:
         written = await self._write(replace(begun, number=number))
         return await self._read_back(written, aim.function) if written.touched else written
 
-    async def _plan(self, aim: Aim) -> Plan:
+    async def _plan(self, aim: Aim, shown: DeviceState | None) -> Plan:
         capabilities = await self._station.ready()
         device = self._station.device
         seconds = aim.timer_seconds()
@@ -80,7 +89,7 @@ class Hand:
             return Plan(device.steps_for(capabilities, Wish(Operation.RELEASE, 0, 0, function=aim.function)))
         if seconds <= 0:
             raise _too_late()
-        main = device.steps_for(capabilities, Wish(aim.operation, aim.value, seconds))
+        main = device.steps_for(capabilities, Wish(aim.operation, aim.value, seconds), shown)
         if (main.timer_seconds or 0) > seconds:
             raise _too_late()
         releases = (Wish(Operation.RELEASE, 0, 0, operation, aim.function) for operation in aim.undone)
@@ -90,7 +99,7 @@ class Hand:
         steps = () if begun.plan is None else begun.plan.steps
         states = [StepState.PLANNED] * len(steps)
         writes: list[Exchange] = []
-        failure: LinkError | None = None
+        failure: LinkError | AdoptionError | None = None
         started = self._clock.now().monotonic
         for step in steps:
             try:
@@ -100,6 +109,14 @@ class Hand:
                 writes.extend(exchange_of(fault))
                 break
             states[step.index] = StepState.DONE
+            if step.adoption is None:
+                continue
+            try:
+                writes.extend(await self._station.adopted(step.adoption))
+            except (LinkError, AdoptionError) as fault:
+                failure = fault
+                writes.extend(exchange_of(fault) if isinstance(fault, LinkError) else fault.exchanges)
+                break
         return replace(
             begun,
             writes=tuple(writes),

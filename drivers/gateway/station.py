@@ -7,7 +7,17 @@ pinned one gets no orders and gives no readings. Knows nothing of commands, seal
 from collections.abc import Callable
 
 from wattseal.certs.errors import PeerError
-from wattseal.drivers.device import Capabilities, Device, DeviceState, Function, Identity, LayoutError, Scope, WriteStep
+from wattseal.drivers.device import (
+    Adoption,
+    Capabilities,
+    Device,
+    DeviceState,
+    Function,
+    Identity,
+    LayoutError,
+    Scope,
+    WriteStep,
+)
 from wattseal.drivers.manifest_sections import InventoryRow
 from wattseal.drivers.modbus.exchange import DeviceExceptionError, Effect, Exchange, LinkDownError, LinkError
 
@@ -69,6 +79,14 @@ class Station:
             raise LinkDownError("link_down", f"The connection to {self.row.device} was lost.", Effect.NONE)
         try:
             return await self.device.write(step)
+        except LinkError as fault:
+            self._note(fault)
+            raise
+
+    async def adopted(self, adoption: Adoption) -> tuple[Exchange, ...]:
+        """Wait for what a frame asked for. Raises `LinkError` or `AdoptionError`."""
+        try:
+            return await self.device.adopted(adoption)
         except LinkError as fault:
             self._note(fault)
             raise

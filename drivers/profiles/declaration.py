@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from wattseal.drivers.device import Function, OperatingState, Operation, Scope
+from wattseal.drivers.profiles.curve_declaration import CurveCommand, CurveWindow
 
 
 class Storage(StrEnum):
@@ -141,7 +142,7 @@ class RegisterWindow:
     of: tuple[Function, ...] = ()
 
 
-Window: TypeAlias = ModelWindow | RegisterWindow
+Window: TypeAlias = ModelWindow | RegisterWindow | CurveWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +348,7 @@ class Profile:
     fail_safe: FailSafe
     capabilities: tuple[Capability, ...]
     sources: tuple[Source, ...]
+    curves: tuple[CurveCommand, ...] = ()
 
     def point(self, name: str) -> Point:
         """The point of that name; a profile that lacks one it uses fails the catalogue's test."""
@@ -355,6 +357,10 @@ class Profile:
     def command(self, operation: Operation) -> Command | None:
         """The command for an operation, or None."""
         return next((command for command in self.commands if command.operation is operation), None)
+
+    def curve(self, function: Function) -> CurveCommand | None:
+        """The command that brings a curve of that function into the device, or None."""
+        return next((command for command in self.curves if command.function is function), None)
 
     def fail_safe_of(self, command: Command) -> FailSafe:
         """What ends a command where nobody renews it."""

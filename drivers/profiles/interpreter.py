@@ -4,7 +4,13 @@ The chain of SunSpec models is found once and kept; each later read proves it by
 `layout_changed` makes the next `capabilities` look again.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
 from wattseal.drivers.device import (
+    Adoption,
+    AdoptionError,
     Capabilities,
     DeviceState,
     Function,
@@ -22,13 +28,23 @@ from wattseal.drivers.modbus.link import LinkSettings
 from wattseal.drivers.profiles import canonical, planning, reading, verdict
 from wattseal.drivers.profiles.declaration import Profile, Window
 from wattseal.drivers.profiles.picture import Picture, read_windows
-from wattseal.drivers.sunspec.discovery import discover
+from wattseal.drivers.sunspec.discovery import counts_at, discover
+
+_ADOPTING: Final = 0
+_ADOPTED: Final = 1
 
 
 class ProfiledDevice:
-    """A `Device`: one unit on a link, driven by a profile."""
+    """A `Device`: one unit on a link, driven by a profile. `pause` lets seconds pass while an adoption is awaited."""
 
-    def __init__(self, profile: Profile, link: RegisterLink, unit: int | None = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        link: RegisterLink,
+        unit: int | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.pause = pause
         self._profile = profile
         self._link = link
         self._unit = profile.transport.unit if unit is None else unit
@@ -65,13 +81,32 @@ class ProfiledDevice:
             raise
         return reading.state_in(self._profile, capabilities, picture)
 
-    def steps_for(self, capabilities: Capabilities, wish: Wish) -> PlannedWrites:
+    def steps_for(self, capabilities: Capabilities, wish: Wish, shown: DeviceState | None = None) -> PlannedWrites:
         """The frames that carry out `wish`; pure."""
-        return planning.steps_for(self._profile, capabilities, wish)
+        return planning.steps_for(self._profile, capabilities, wish, shown)
 
     async def write(self, step: WriteStep) -> Exchange:
         """Send one step, once."""
         return await self._link.write(step.unit, step.address, step.words)
+
+    async def adopted(self, adoption: Adoption) -> tuple[Exchange, ...]:
+        """Ask, with a pause before each question, until the device says that it is done, or has failed."""
+        exchanges: list[Exchange] = []
+        for _ in range(max(1, adoption.wait_seconds * 1000 // adoption.poll_ms)):
+            await self.pause(adoption.poll_ms / 1000)
+            exchanges.append(await self._link.read(adoption.unit, adoption.address, 1))
+            (result,) = exchanges[-1].words
+            if result == _ADOPTED:
+                return tuple(exchanges)
+            if result != _ADOPTING:
+                raise AdoptionError(
+                    "adoption_failed", f"The device refused what it was asked to adopt ({result}).", tuple(exchanges)
+                )
+        raise AdoptionError(
+            "adoption_not_finished",
+            f"The device was still adopting after {adoption.wait_seconds} s; look at what it holds.",
+            tuple(exchanges),
+        )
 
     def verify(
         self, planned: PlannedWrites, before: DeviceState | None, after: DeviceState, *, settled: bool
@@ -104,7 +139,10 @@ class ProfiledDevice:
                 f"Unit {self._unit} has no SunSpec model {', '.join(missing)}{' (' * bool(chain.fault)}{chain.fault}"
                 f"{')' * bool(chain.fault)}; choose another profile.",
             )
-        self._layout = Layout(self._unit, chain.models)
+        wanted = {command.model for command in self._profile.curves}
+        curves = [place for place in chain.models if place.model in wanted]
+        counts = [(place.model, await counts_at(self._link, self._unit, place)) for place in curves]
+        self._layout = Layout(self._unit, chain.models, counts=tuple(counts))
         return self._layout
 
 

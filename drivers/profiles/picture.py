@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from wattseal.drivers.device import Layout, LayoutError, ModelPlace, Quality, Quantity
 from wattseal.drivers.modbus.exchange import DeviceExceptionError, Exchange, RegisterLink
+from wattseal.drivers.profiles.curve_declaration import CurveWindow
 from wattseal.drivers.profiles.declaration import (
     Form,
     ModelPoint,
@@ -20,7 +21,7 @@ from wattseal.drivers.profiles.declaration import (
 )
 from wattseal.drivers.profiles.registers import number_from, size_of, text_from
 from wattseal.drivers.sunspec.discovery import ModelRead, read_model
-from wattseal.drivers.sunspec.models import decoder_of
+from wattseal.drivers.sunspec.models import Decoder, decoder_of
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ async def read_windows(link: RegisterLink, profile: Profile, layout: Layout, win
     for window in windows:
         if isinstance(window, ModelWindow):
             await _read_model_window(link, profile, layout, window, picture)
+        elif isinstance(window, CurveWindow):
+            await _read_curve_window(link, layout, window, picture)
         else:
             await _read_register_window(link, profile, layout, window, picture)
     return picture
@@ -63,6 +66,30 @@ def in_range(quantity: Quantity, valid: tuple[int, int]) -> bool:
         return False
     up, down = int(10 ** max(quantity.exponent, 0)), int(10 ** max(-quantity.exponent, 0))
     return valid[0] * down <= mantissa * up <= valid[1] * down
+
+
+def decoder_in(layout: Layout, place: ModelPlace) -> Decoder:
+    """The decoder of a model, its groups repeated as often as the device says."""
+    return decoder_of(place.model, place.length, dict(layout.counts).get(place.model, ()))
+
+
+async def _read_curve_window(link: RegisterLink, layout: Layout, window: CurveWindow, picture: Picture) -> None:
+    """Every point of the head and of the active set, named by model and path; nothing where the model is missing."""
+    place = place_of(layout, window.model)
+    if place is None:
+        return
+    decoder = decoder_in(layout, place)
+    own = [
+        p
+        for p in decoder.points
+        if not p.name.startswith(f"{window.group}.") or p.name.startswith(f"{window.group}.1.")
+    ]
+    read = await read_model(link, layout.unit, place, decoder, 0, max(point.end for point in own))
+    _check_header(read)
+    picture.exchanges.extend(read.exchanges)
+    for point in own:
+        where = ModelPoint(window.model, point.name)
+        _take_model_point(read, Point(f"{window.model}.{point.name}", where, ""), where, picture)
 
 
 async def _read_model_window(

@@ -6,6 +6,7 @@ the enable last and alone. RELEASE uses fixed values and addresses only, so it i
 
 from wattseal.drivers.device import (
     Capabilities,
+    DeviceState,
     Expectation,
     Layout,
     LayoutError,
@@ -16,7 +17,8 @@ from wattseal.drivers.device import (
     Wish,
     WriteStep,
 )
-from wattseal.drivers.operations import POWER_OPERATIONS, operations_of_function
+from wattseal.drivers.operations import FUNCTION_OF, POWER_OPERATIONS, operations_of_function
+from wattseal.drivers.profiles import curve_planning
 from wattseal.drivers.profiles.conversion import setpoint_for
 from wattseal.drivers.profiles.declaration import (
     Command,
@@ -36,10 +38,15 @@ from wattseal.drivers.sunspec.models import Decoder, ModelError, decoder_of
 from wattseal.drivers.sunspec.points import Scaled
 
 
-def steps_for(profile: Profile, capabilities: Capabilities, wish: Wish) -> PlannedWrites:
+def steps_for(
+    profile: Profile, capabilities: Capabilities, wish: Wish, shown: DeviceState | None = None
+) -> PlannedWrites:
     """The frames for `wish`. Raises `UnsupportedError` (`operation_not_supported`, `rating_unknown`,
     `wish_malformed`), or `LayoutError` when a model the profile writes to is not on the device.
     """
+    curve = profile.curve(FUNCTION_OF.get(wish.operation, wish.function))
+    if curve is not None:
+        return curve_planning.steps_for(curve, capabilities.layout, wish, shown)
     if wish.operation is Operation.RELEASE:
         return _release(profile, capabilities, wish)
     command = _command(profile, wish.operation)

@@ -17,7 +17,9 @@ from wattseal.drivers.device import (
     Quality,
     Quantity,
 )
+from wattseal.drivers.profiles import curve_values
 from wattseal.drivers.profiles.conversion import most_watts, watts_of
+from wattseal.drivers.profiles.curve_declaration import CurveCommand
 from wattseal.drivers.profiles.declaration import (
     AmpsPerPhase,
     Command,
@@ -28,7 +30,7 @@ from wattseal.drivers.profiles.declaration import (
     Profile,
     Rating,
 )
-from wattseal.drivers.profiles.picture import Picture
+from wattseal.drivers.profiles.picture import Picture, decoder_in, place_of
 from wattseal.drivers.profiles.values import value_in
 
 _ASLEEP = frozenset({OperatingState.OFF, OperatingState.SLEEPING, OperatingState.UNKNOWN})
@@ -72,7 +74,8 @@ def capabilities_in(profile: Profile, layout: Layout, picture: Picture) -> Capab
         if isinstance(command.conversion, AmpsPerPhase) and command.operation is Operation.LIMIT_ABSORB:
             found = replace(found, max_absorb_watts=most_watts(command.conversion, found))
     able = tuple(command.operation for command in profile.commands if _able(command, found, picture))
-    return replace(found, operations=(*able, Operation.RELEASE))
+    curves = tuple(command.operation for command in profile.curves if _has_room(command, layout))
+    return replace(found, operations=(*able, *curves, Operation.RELEASE))
 
 
 def state_in(profile: Profile, capabilities: Capabilities, picture: Picture) -> DeviceState:
@@ -93,7 +96,10 @@ def state_in(profile: Profile, capabilities: Capabilities, picture: Picture) -> 
         energy_absorbed_wh=picture.quantity("energy_absorbed_wh"),
         soc_percent=picture.quantity("soc_percent"),
         operating_state=operating,
-        controls=tuple(_control(profile, command, capabilities, picture) for command in profile.commands),
+        controls=(
+            *(_control(profile, command, capabilities, picture) for command in profile.commands),
+            *(_curve_control(command, picture) for command in profile.curves),
+        ),
         points=tuple(picture.quantities.items()),
         exchanges=tuple(picture.exchanges),
     )
@@ -145,6 +151,23 @@ def _control(profile: Profile, command: Command, capabilities: Capabilities, pic
         return ActiveControl(command.operation, enabled, watts, left)
     none = Quantity(None, 0, Quality.NOT_IMPLEMENTED)
     return ActiveControl(command.operation, enabled, none, left, value_in(command.conversion, picture.quantity))
+
+
+def _has_room(command: CurveCommand, layout: Layout) -> bool:
+    """Whether the device has the model, and in it the set that is to be written."""
+    place = place_of(layout, command.model)
+    return place is not None and command.stored("ReadOnly") in decoder_in(layout, place).by_name
+
+
+def _curve_control(command: CurveCommand, picture: Picture) -> ActiveControl:
+    left = None
+    if command.timer is not None:
+        remaining = picture.quantity(command.head(command.timer.remaining))
+        left = remaining.rounded() if remaining.quality is Quality.GOOD else None
+    enable = picture.quantity(command.head("Ena")).mantissa
+    none = Quantity(None, 0, Quality.NOT_IMPLEMENTED)
+    value = curve_values.value_in(command, picture.quantities)
+    return ActiveControl(command.operation, None if enable is None else enable == 1, none, left, value)
 
 
 def _in_force(command: Command, picture: Picture) -> bool | None:

@@ -1,5 +1,5 @@
 """A battery inverter with the IEEE 1547-2018 models: 701 metering, 702 ratings, 703 service, 704 control with reversion
-timers, 713.
+timers, 705 to 712 curves, 713 storage.
 
 Positive watts discharge, in 701 and in 704.WSet alike, which is the sign used inside. Reversion as the models'
 maintainers explain it: a timer runs only while its function's Ena is 1, and restarts on any write of the function.
@@ -29,6 +29,7 @@ from wattseal.drivers.profiles.declaration import (
     Watts,
     Write,
 )
+from wattseal.drivers.profiles.sunspec_curves import CURVE_WINDOWS, CURVES
 from wattseal.drivers.profiles.sunspec_functions import (
     FUNCTION_COMMANDS,
     FUNCTION_POINTS,
@@ -127,7 +128,7 @@ _TOLERANCE: Final = Tolerance(watts=50, permille=20, settle_seconds=10)
 SUNSPEC_BATTERY: Final = Profile(
     name="sunspec_battery",
     revision=2,
-    title="SunSpec battery inverter (701, 702, 703, 704, 713)",
+    title="SunSpec battery inverter (701 to 713)",
     transport=Transport(
         port=502,
         unit=1,
@@ -148,6 +149,7 @@ SUNSPEC_BATTERY: Final = Profile(
     windows=(
         ModelWindow(704, 67, (Scope.FULL, Scope.CONTROL)),
         ModelWindow(SERVICE_MODEL, 19, (Scope.FULL, Scope.CONTROL), required=False, of=SERVICE_FUNCTIONS),
+        *CURVE_WINDOWS,
         # Registers 0 to 122 of 155: everything up to and with the scale factors, in one answer.
         ModelWindow(701, 123, _ALL),
         ModelWindow(713, 9, (Scope.FULL, Scope.METERING), required=False),
@@ -217,11 +219,13 @@ SUNSPEC_BATTERY: Final = Profile(
         Capability("set_power", self_test=True),
         Capability("limit_inject", self_test=True),
         *(Capability(str(command.operation), self_test=True) for command in FUNCTION_COMMANDS),
+        *(Capability(str(command.operation), self_test=True) for command in CURVES),
         Capability("reversion_timer", self_test=True),
     ),
+    curves=CURVES,
     sources=(
         Source(
-            "register maps of models 1, 701, 702, 703, 704, 713",
+            "register maps of models 1, 701 to 713",
             "sunspec/models (as shipped by pysunspec2)",
             "Apache-2.0",
         ),

@@ -120,17 +120,21 @@ async def read_model(
     return ModelRead(place, _without(block, refused), refused, tuple(reader.exchanges))
 
 
-async def decoder_at(link: RegisterLink, unit: int, place: ModelPlace) -> Decoder:
-    """The decoder of a model where it stands, its repeating groups laid out by the counts that the device gives.
+async def counts_at(link: RegisterLink, unit: int, place: ModelPlace) -> tuple[tuple[str, int], ...]:
+    """How often the groups of a model repeat on this device: one read, or none for a model without such counts.
 
-    One more read for models that have such counts, none for the others. A count that the device does not give is 0.
+    A count that the device does not give is 0.
     """
-    head = decoder_of(place.model, place.length)
     names = count_points(place.model)
     if not names:
-        return head
-    read = await read_model(link, unit, place, head)
-    return decoder_of(place.model, place.length, tuple((name, read.block.raw(name) or 0) for name in names))
+        return ()
+    read = await read_model(link, unit, place, decoder_of(place.model, place.length))
+    return tuple((name, read.block.raw(name) or 0) for name in names)
+
+
+async def decoder_at(link: RegisterLink, unit: int, place: ModelPlace) -> Decoder:
+    """The decoder of a model where it stands, its repeating groups laid out by the counts that the device gives."""
+    return decoder_of(place.model, place.length, await counts_at(link, unit, place))
 
 
 @lru_cache(maxsize=256)

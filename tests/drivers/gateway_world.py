@@ -43,6 +43,7 @@ from wattseal.drivers.modbus.link import LinkSettings
 from wattseal.drivers.operations import FUNCTION_OF, unit_of
 from wattseal.drivers.profiles import canonical
 from wattseal.drivers.profiles.catalogue import profile_named
+from wattseal.drivers.profiles.interpreter import ProfiledDevice
 from wattseal.drivers.simulators.clock import SystemClock, VirtualClock
 from wattseal.drivers.simulators.running import RunningDevice, running_device
 from wattseal.drivers.testimony import Gap, Reading, Receipt
@@ -279,7 +280,14 @@ class World:
             reserve_bytes=self.reserve_bytes,
             max_pages=self.max_pages,
         )
+        for station in self.estate.stations:
+            if isinstance(station.device, ProfiledDevice):
+                station.device.pause = self._pause
         self.gateway = Gateway(self.estate)
+
+    async def _pause(self, seconds: float) -> None:
+        """What waits for a device waits in this world's time."""
+        self.move(seconds)
 
     async def start(self) -> None:
         """Open, hail, learn the epoch."""
