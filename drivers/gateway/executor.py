@@ -105,7 +105,7 @@ class Executor:
         for item in overtaken:
             page.superseded(item)
         live.planned = None if attempt.plan is None else attempt.plan.main
-        live.before = attempt.before
+        live.shown = attempt.after or attempt.before
         result, reason = attempt.judged()
         if reason == "superseded":
             result = Result.SUPERSEDED
@@ -349,7 +349,7 @@ class Executor:
         """The frames of a heartbeat; None where the device's shortest timer would outlive the event."""
         capabilities = await self._station.ready()
         wish = Wish(live.order.operation, live.value, timer_seconds or planned.wish.timer_seconds)
-        beat = self._station.device.steps_for(capabilities, wish, live.before)
+        beat = self._station.device.steps_for(capabilities, wish, live.shown)
         too_long = timer_seconds is not None and (beat.timer_seconds or 0) > timer_seconds
         return None if too_long else beat
 

@@ -31,8 +31,8 @@ class Live:
     Of another function than power the gate allows the order's own value, or nothing.
 
     `effect_at`: monotonic time at which the effect is to be measured. `restored`: found again after a restart.
-    `complained`: the reason last stated for a revert that does not succeed. `before`: what the device showed when the
-    command was planned.
+    `complained`: the reason last stated for a revert that does not succeed. `shown`: what the device
+    showed of it last.
     """
 
     digest: bytes
@@ -44,7 +44,7 @@ class Live:
     effect_at: float | None = None
     restored: bool = False
     complained: str | None = None
-    before: DeviceState | None = None
+    shown: DeviceState | None = None
 
     @property
     def value(self) -> Value:

@@ -3,7 +3,8 @@
 The slot is written whole, in as few frames as its read-only points allow; then the timer and what it falls back to, so
 that the function never runs without it; then the adoption is asked for, and the device is waited for; the enable last.
 What must read back is the active set, point by point. Lists carried over for other operations are not compared: each
-of these holds its own.
+of these holds its own. A set that is active already, to the last digit, is neither written nor adopted again: that is
+so for every renewal, and flash wears out.
 """
 
 from dataclasses import replace
@@ -43,12 +44,15 @@ def steps_for(command: CurveCommand, layout: Layout, wish: Wish, shown: DeviceSt
     if shown is None:
         raise UnsupportedError("rating_unknown", f"Model {command.model} of the device was not read.")
     own = contents_for(command, wish.value, shown)
-    steps = model.slot({**own, **carried_over(command, shown)})
+    held = all(model.shows(path, value) for path, value in own.items())
+    steps = [] if held else model.slot({**own, **carried_over(command, shown)})
     expectations = [Expectation(command.active(path), value.mantissa, value.exponent) for path, value in own.items()]
     timer, heartbeat = None, tuple[WriteStep, ...]()
     if command.timer is not None:
         # The enable restarts the timer, and the wait before it must not carry it past the end of the order.
-        timer = max(1, min(wish.timer_seconds, command.timer.most_seconds) - command.wait_seconds)
+        timer = min(wish.timer_seconds, command.timer.most_seconds) - (0 if held else command.wait_seconds)
+        if timer <= 0:
+            raise UnsupportedError("window_over", "Too little is left of the order for the device to adopt a curve.")
         heartbeat = (model.write(command.timer.seconds, timer, "renew the timer"),)
         steps += [
             model.write(command.timer.reverts_to, _NO_SET, "what the timer falls back to"),
@@ -58,7 +62,7 @@ def steps_for(command: CurveCommand, layout: Layout, wish: Wish, shown: DeviceSt
             Expectation(command.head(command.timer.reverts_to), _NO_SET, 0),
             Expectation(command.head(command.timer.seconds), timer, 0),
         ]
-    steps += [model.adopt(), model.write(_ENABLE, _ENABLED, "enable")]
+    steps += [*([] if held else [model.adopt()]), model.write(_ENABLE, _ENABLED, "enable")]
     return PlannedWrites(
         wish=wish,
         steps=_numbered(steps),
@@ -119,6 +123,13 @@ class _Model:
             else:
                 found.append(WriteStep(0, self._unit, address, words, f"set {self._command.slot}"))
         return found
+
+    def shows(self, path: str, value: Scaled) -> bool:
+        """Whether the active set holds just that."""
+        found = None if self._shown is None else self._shown.point(self._command.active(path))
+        if found is None or found.mantissa is None:
+            return False
+        return Scaled(found.mantissa, found.exponent).decimal() == value.decimal()
 
     def write(self, path: str, raw: int, purpose: str) -> WriteStep:
         """One point at the model's head."""

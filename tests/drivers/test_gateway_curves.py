@@ -13,6 +13,7 @@ from wattseal.drivers.gateway import opening
 from wattseal.drivers.gateway.rows import StepState
 from wattseal.drivers.operations import Function
 from wattseal.drivers.simulators.faults import Fault, FaultKind
+from wattseal.drivers.simulators.faults import Scope as Hits
 from wattseal.drivers.testimony import Phase, Receipt, Result
 
 VOLT_VAR = ("max_vars", ((9_500, 3_000), (10_500, -3_000)), 3_000, None, None)
@@ -87,6 +88,56 @@ async def test_a_renewed_curve_outlives_its_timer_by_heartbeats_alone(tmp_path: 
             await made.work()
         assert grid(made)["curves"]["705"]["enabled"] is True
         assert (written_to(made, SLOT_705), written_to(made, REQUEST_705), written_to(made, ENA_705)) == (1, 1, 1)
+
+
+async def test_it_lasts_as_long_as_the_order(tmp_path: Path) -> None:
+    """What an adoption may take is left out of the first timer only: a renewal arms all that remains."""
+    async with world(tmp_path, "battery-1") as made:
+        await made.command("battery-1", Operation.VOLT_VAR, VOLT_VAR, hold=120)
+        await made.pass_time(116)
+        assert grid(made)["curves"]["705"]["enabled"] is True
+        await made.pass_time(10)
+        assert grid(made)["curves"]["705"]["enabled"] is False
+
+
+async def test_the_way_back_may_be_another_curve(tmp_path: Path) -> None:
+    """Of a trip curve too, which has no other: the curve that the order reverts to is adopted in its turn."""
+    async with world(tmp_path, "battery-1") as made:
+        back = (Operation.LV_MUST_TRIP, ("nominal_volts", ((2_000, 5_000), (21_000, 7_000)), None, None, None))
+        await made.command("battery-1", Operation.LV_MUST_TRIP, LV_MUST, hold=60, revert_to=back)
+        await made.pass_time(90)
+        last = (await of_function(made, Function.LV_MUST_TRIP))[-1]
+        assert (last.phase, last.result) == (Phase.REVERT, Result.REVERTED)
+        grid(made, volts=130.0)
+        await made.pass_time(20)
+        assert grid(made)["trips"] == []
+        await made.pass_time(3)
+        assert grid(made)["trips"] == ["707"]
+
+
+async def test_after_a_restart_the_curve_is_found_and_ends_in_its_time(tmp_path: Path) -> None:
+    """As after kill -9: a receipt of what is active, no second adoption, and off when its time is over."""
+    async with world(tmp_path, "battery-1") as made:
+        await made.command("battery-1", Operation.VOLT_VAR, VOLT_VAR, hold=120, lease=60)
+        await made.restart()
+        await made.work()
+        last = (await of_function(made, Function.VOLT_VAR))[-1]
+        assert (last.phase, last.result, last.of.read_back[:3]) == (Phase.RESTART, Result.UNKNOWN, VOLT_VAR[:3])
+        await made.pass_time(200)
+        assert grid(made)["curves"]["705"]["enabled"] is False
+        assert (written_to(made, SLOT_705), written_to(made, REQUEST_705)) == (1, 1)
+
+
+async def test_a_device_that_knows_no_fallback_to_nothing_is_not_asked_to_adopt(tmp_path: Path) -> None:
+    """RvrtCrv 0 refused (exception 3): without its fail-safe the curve is not made active."""
+    async with world(tmp_path, "battery-1") as made:
+        refusal = Fault(FaultKind.EXCEPTION, code=3, address=(M705 + 11, M705 + 11), scope=Hits.WRITES)
+        made.devices["battery-1"].run.control.fault(refusal)
+        await made.command("battery-1", Operation.VOLT_VAR, VOLT_VAR, hold=60)
+        first = (await of_function(made, Function.VOLT_VAR))[0]
+        assert (first.result, first.reason) == (Result.MISMATCH, "device_exception")
+        await made.pass_time(90)
+        assert (written_to(made, REQUEST_705), grid(made)["curves"]["705"]["enabled"]) == (0, False)
 
 
 async def test_the_device_ends_it_when_the_gateway_is_gone(tmp_path: Path) -> None:

@@ -252,6 +252,27 @@ async def test_what_cannot_be_held_exactly_is_refused(operation: Operation, valu
     assert raised.value.reason == reason
 
 
+@pytest.mark.parametrize("operation", VECTORS)
+async def test_what_is_active_already_is_not_adopted_again(operation: Operation) -> None:
+    """Asked for once more: the timer and the enable, nothing of the set; then the whole time may be armed."""
+    value, frames = VECTORS[operation]
+    async with battery() as (run, _, device):
+        await carried_out(run, device, await planned_for(device, operation, value))
+        again = await planned_for(device, operation, value)
+    enable = frames[-1]
+    fallback_and_timer = [frames[-4], (frames[-3][0], (0, 60))] if again.timer_seconds else []
+    assert [(step.address, step.words) for step in again.steps] == [*fallback_and_timer, enable]
+    assert all(step.adoption is None for step in again.steps)
+
+
+@pytest.mark.parametrize("seconds", [1, 10])
+async def test_an_order_that_ends_before_the_adoption_may_is_refused(seconds: int) -> None:
+    async with battery() as (_, _, device):
+        with pytest.raises(UnsupportedError) as raised:
+            await planned_for(device, Operation.VOLT_VAR, VOLT_VAR, seconds)
+    assert raised.value.reason == "window_over"
+
+
 async def test_without_a_picture_of_the_device_nothing_is_planned() -> None:
     """Scale factors and carried lists come from the device as it is now."""
     async with battery() as (_, _, device):
