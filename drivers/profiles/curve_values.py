@@ -7,7 +7,7 @@ to the last digit, or for which it has no room, is `value_not_supported`.
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from wattseal.drivers.device import DeviceState, Quantity, UnsupportedError, Value
+from wattseal.drivers.device import DeviceState, Quality, Quantity, UnsupportedError, Value
 from wattseal.drivers.profiles.curve_declaration import Coordinate, CurveCommand, PointList, SetFill, SetPoint
 from wattseal.drivers.sunspec.points import Scaled
 
@@ -42,7 +42,7 @@ def carried_over(command: CurveCommand, shown: DeviceState) -> Contents:
     kept: dict[str, Scaled] = {}
     for one in command.carried:
         count = shown.point(command.active(f"{one.path}ActPt"))
-        if count.mantissa is None and count.quality.value == "not_implemented":
+        if count.mantissa is None and count.quality is Quality.NOT_IMPLEMENTED:
             continue
         names = [
             f"{one.path}Pt.{n}.{axis.name}" for n in range(1, (count.mantissa or 0) + 1) for axis in (one.x, one.y)

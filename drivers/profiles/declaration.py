@@ -327,7 +327,10 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One product, whole. `inject_ratings` and `absorb_ratings`: the least of those known is the most it can do."""
+    """One product, whole. `inject_ratings` and `absorb_ratings`: the least of those known is the most it can do.
+
+    `curve_storage`: where it keeps the sets of its curves.
+    """
 
     name: str
     revision: int
@@ -349,6 +352,7 @@ class Profile:
     capabilities: tuple[Capability, ...]
     sources: tuple[Source, ...]
     curves: tuple[CurveCommand, ...] = ()
+    curve_storage: Storage = Storage.UNKNOWN
 
     def point(self, name: str) -> Point:
         """The point of that name; a profile that lacks one it uses fails the catalogue's test."""

@@ -134,6 +134,7 @@ class BatteryInverter:
         in_curves = {name: raw for name, raw in wanted.items() if name not in plain}
         self.controls.curves.write(in_curves, self._now, self._adopt_seconds, self._mishap_of)
         self.controls.curves.expire(self._now)
+        self.controls.curves.follow(self.surroundings.grid, self._now)
         self._judge_service()
 
     def _mishap_of(self, model: int) -> Mishap | None:
@@ -175,6 +176,7 @@ class BatteryInverter:
             self._now = until
             self.timers.expire(self.controls.values, until)
             self.controls.curves.expire(until)
+            self.controls.curves.follow(self.surroundings.grid, until)
             self._judge_service()
 
     def _next_event(self) -> float:
@@ -189,7 +191,7 @@ class BatteryInverter:
             self.controls.curves.next_event(),
         )
         change = min(change, max(others, math.nextafter(self._now, math.inf)))
-        if self.options.noise_watts:
+        if self.options.noise_watts or self.controls.curves.follows:
             change = min(change, max(math.floor(self._now) + 1.0, math.nextafter(self._now, math.inf)))
         return change
 

@@ -135,7 +135,7 @@ def _volt_var() -> CurveShape:
         Field("Pri", U16, 0, 1),
         Field("VRef", U16, 9_500, 10_500),
         Field("VRefAuto", U16),
-        Field("VRefAutoEna", U16, 0, 0),  # the device does not follow the voltage by itself
+        Field("VRefAutoEna", U16, 0, 1),
         Field("VRefAutoTms", U16, 0, 5_000),
         Field("RspTms", U32, 0, LARGEST_TIME),
         Field("ReadOnly", U16),

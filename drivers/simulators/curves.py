@@ -4,8 +4,12 @@ Physics, by the public meaning of each model (IEEE 1547-2018, clauses 5.3.3, 5.3
 a curve is a straight line, beyond its ends it stays level. Volt-watt caps active power, frequency droop moves it from
 where it would be, volt-var and watt-var set vars. Open loop response times are stored and not played: power moves by
 WRmp and VarRmp. Percent are of nominal voltage, of WMax, or of what DeptRef names.
+
+With VRefAutoEna the reference voltage of volt-var follows the measured one with the time constant VRefAutoTms, counted
+in whole seconds (IEEE 1547-2018, clause 5.3.3); it starts at VRef.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +36,8 @@ class Curves:
     functions: dict[int, CurveFunction] = field(
         default_factory=lambda: {shape.model: CurveFunction(shape) for shape in SHAPES}
     )
+    reference_percent: float = 100.0
+    followed_until: int = 0
 
     def write(
         self, wanted: Mapping[str, int], now: float, seconds: float, mishap: Callable[[int], Mishap | None]
@@ -55,7 +61,24 @@ class Curves:
         """The values of a model's registers."""
         function = self.functions[model]
         extra = {function.shape.name("RvrtRem"): function.remaining(now)} if function.shape.reverts else {}
+        if model == VOLT_VAR:
+            extra[function.shape.in_set(1, "VRefAuto")] = round(self.reference_percent * 100.0)
         return function.values | extra
+
+    @property
+    def follows(self) -> bool:
+        """Whether volt-var's reference voltage moves by itself."""
+        function = self.functions[VOLT_VAR]
+        return function.on and function.active("VRefAutoEna") == 1 and function.active("VRefAutoTms") > 0
+
+    def follow(self, grid: Grid, now: float) -> None:
+        """Let the whole seconds pass that have passed since the last call; the grid was the same meanwhile."""
+        seconds, self.followed_until = math.floor(now) - self.followed_until, math.floor(now)
+        if not self.follows:
+            self.reference_percent = self.functions[VOLT_VAR].active("VRef") / 100.0
+            return
+        share = math.exp(-seconds / self.functions[VOLT_VAR].active("VRefAutoTms"))
+        self.reference_percent = grid.volts_percent + (self.reference_percent - grid.volts_percent) * share
 
     def watts(self, watts: float, grid: Grid, w_max: float) -> float:
         """What droop and volt-watt make of the watts wished."""
@@ -74,7 +97,7 @@ class Curves:
         """
         volt_var, watt_var = self.functions[VOLT_VAR], self.functions[WATT_VAR]
         if volt_var.on:
-            shifted = grid.volts_percent * 100.0 - (volt_var.active("VRef") - 10_000)
+            shifted = (grid.volts_percent - self.reference_percent + 100.0) * 100.0
             return interpolated(volt_var.points(), shifted) / 10_000.0, volt_var.active("DeptRef")
         if watt_var.on:
             return interpolated(watt_var.points(), 10_000.0 * watts / w_max) / 10_000.0, watt_var.active("DeptRef")

@@ -29,7 +29,7 @@ def hasty_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "link_settings", hasty(opening.link_settings))
 
 
-def grid(made: World, **changes: float) -> dict:
+def grid(made: World, **changes: object) -> dict:
     """The battery's truth, a while after the grid has changed."""
     control = made.devices["battery-1"].run.control
     control.set(**changes)
@@ -97,6 +97,19 @@ async def test_it_lasts_as_long_as_the_order(tmp_path: Path) -> None:
         await made.pass_time(116)
         assert grid(made)["curves"]["705"]["enabled"] is True
         await made.pass_time(10)
+        assert grid(made)["curves"]["705"]["enabled"] is False
+
+
+async def test_a_curve_that_somebody_else_replaced_is_drift(tmp_path: Path) -> None:
+    """Another tool adopts the curve of slot 3: the order is fed no more, that is stated, and the function ends."""
+    async with world(tmp_path, "battery-1", sampling=5) as made:
+        await made.command("battery-1", Operation.VOLT_VAR, VOLT_VAR, hold=600, lease=60)
+        await made.pass_time(10)
+        grid(made, points={"705.AdptCrvReq": 3})
+        await made.pass_time(10)
+        last = (await of_function(made, Function.VOLT_VAR))[-1]
+        assert (last.phase, last.result, last.reason) == (Phase.LEASE, Result.MISMATCH, "read_back_differs")
+        await made.pass_time(60)
         assert grid(made)["curves"]["705"]["enabled"] is False
 
 

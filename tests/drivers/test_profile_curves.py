@@ -104,6 +104,21 @@ VECTORS = {
 }
 
 
+async def test_an_autonomous_reference_voltage() -> None:
+    """Reference 101 %, followed with 300 s: VRef, and VRefAutoEna with its time constant in one frame with RspTms."""
+    value = ("max_vars", ((9_500, 3_000), (10_500, -3_000)), 3_000, 10_100, 300)
+    async with battery() as (run, _, device):
+        planned = await planned_for(device, Operation.VOLT_VAR, value)
+        assert [(step.address, step.words) for step in planned.steps][:2] == [
+            (40_409, (2, 1, 0, 10_100)),
+            (40_414, (1, 300, 0, 30)),
+        ]
+        await carried_out(run, device, planned)
+        after = await device.read_state(await device.capabilities(), Scope.CONTROL)
+        assert device.verify(planned, None, after, settled=False).applied
+        assert after.control(Operation.VOLT_VAR).value == value
+
+
 async def planned_for(device, operation: Operation, value, timer: int = 60) -> PlannedWrites:
     capabilities = await device.capabilities()
     shown = await device.read_state(capabilities, Scope.CONTROL, frozenset({Function(str(operation))}))

@@ -64,10 +64,10 @@ def word(made: BatteryInverter, model: int, offset: int, now: float) -> int:
 
 
 def whole_set(made: BatteryInverter, model: int, number: int, now: float) -> tuple[int, ...]:
-    """The words of a set, ReadOnly blotted out."""
+    """The words of a set, ReadOnly (and VRefAuto) left out."""
     words = made.read(1, 3, at(model, HEAD[model] + (number - 1) * SET[model]), SET[model], now)
-    read_only = {705: 9, 706: 4, 711: 9, 712: 3}.get(model, 0)
-    return (*words[:read_only], *words[read_only + 1 :])
+    read_only = {705: (4, 9), 706: (4,), 711: (9,), 712: (3,)}.get(model, (0,))
+    return tuple(word for offset, word in enumerate(words) if offset not in read_only)
 
 
 def fill(made: BatteryInverter, model: int, now: float = 0.0, number: int = 2) -> None:
@@ -83,7 +83,7 @@ def test_register_vector_volt_var() -> None:
     """705 as delivered: the default curve of IEEE 1547-2018 table 8, category B, in hundredths of a percent."""
     assert device().read(1, 3, 40372, 37, 0.0) == (
         705, 79, 0, 0, 1, 6, 3, 0, 0, 0, 0, 0, 0xFFFE, 0xFFFE, 0xFFFF,  # to the scale factors -2, -2, -1
-        4, 3, 0, 10_000, 0xFFFF, 0, 0, 0, 50, 1,  # points, %VAMax, VRef 100 %, no VRefAuto, 5.0 s, read-only
+        4, 3, 0, 10_000, 10_000, 0, 0, 0, 50, 1,  # points, %VAMax, VRef and VRefAuto 100 %, 5.0 s, read-only
         9_200, 4_400, 9_800, 0, 10_200, 0, 10_800, 0xEED0, 0, 0, 0, 0,
     )  # fmt: skip
 
@@ -378,6 +378,21 @@ def test_volt_var_reference_voltage_moves_the_curve() -> None:
     made = device()
     made.set({"points": {"705.Ena": 1, "705.Crv.3.VRef": 10_300, "705.AdptCrvReq": 3}, "volts": 241.5}, 0.0)
     assert made.state(10.0)["vars"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_volt_var_reference_follows_the_voltage() -> None:
+    """VRefAutoTms 300 s at 105 %: after 100 s the reference is at 100 + 5 (1 - e^(-1/3)) = 101.417 %, so 105 % acts as
+    103.583 %, which is -44 % of 11 kVA by (3.583 - 2) / 6; after 300 s it acts as 101.839 %, inside the dead band.
+    """
+    made = device()
+    points = {"705.Ena": 1, "705.Crv.3.VRefAutoEna": 1, "705.Crv.3.VRefAutoTms": 300, "705.AdptCrvReq": 3}
+    made.set({"points": points, "volts": 241.5, "adopt_seconds": 0.0}, 0.0)
+    assert made.state(100.0)["vars"] == pytest.approx(-1_276.7, abs=10.0)
+    assert word(made, 705, 15 + 4, 100.0) == 10_142
+    assert made.state(300.0)["vars"] == pytest.approx(0.0, abs=1e-6)
+    in_one = device()
+    in_one.set({"points": points, "volts": 241.5, "adopt_seconds": 0.0}, 0.0)
+    assert in_one.state(300.0)["reactive_absorbed_varh"] == pytest.approx(made.state(300.0)["reactive_absorbed_varh"])
 
 
 @pytest.mark.parametrize(("volts", "watts"), [(230.0, 9_000), (243.8, 9_000), (248.4, 6_000), (253.0, 2_000)])
