@@ -30,6 +30,8 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
         order = "no order yet" if device["operation"] is None else _order(device)
         power = "" if device["measured_watts"] is None else f", measures {device['measured_watts']} W"
         yield f"{name}: {order}{power}{charge}, last seen {device['last_seen'] or 'never'}"
+        for function, held in device["functions"].items():
+            yield f"  {function}: {held['operation']} {held['value']} ({held['standing']})"
 
 
 def _order(device: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ class Plan:
     def of(cls, main: PlannedWrites, undone: Iterable[PlannedWrites]) -> "Plan":
         """The plan, less what `main` overwrites."""
         own = {place for step in main.steps for place in _places(step)}
-        return cls(main, tuple(back for back in undone if not own.issuperset(*map(_places, back.steps))))
+        return cls(main, tuple(back for back in undone if not all(_places(step) <= own for step in back.steps)))
 
     @property
     def steps(self) -> tuple[WriteStep, ...]:

@@ -7,8 +7,10 @@ from bridge_world import NOW, SITE_TEXT, TRANSLATOR, Bench, course, grid_event, 
 
 from wattseal.bridge import journal
 from wattseal.bridge.core.inbound import Change, EventTaken
+from wattseal.bridge.core.status import status
 from wattseal.bridge.facts import Facts, Standing
 from wattseal.bridge.journal import LiveRow
+from wattseal.bridge.status_text import lines
 from wattseal.certs.statement import Kind
 from wattseal.certs.storage import Part, Store
 from wattseal.drivers.commands import Command, Function, Operation, Order, Renewal, Seat
@@ -65,6 +67,13 @@ async def test_one_event_gives_each_function_its_command(bench) -> None:
         POWER: Standing.COMMANDED,
         SERVICE: Standing.COMMANDED,
     }
+
+
+async def test_people_are_told_of_every_function(bench) -> None:
+    await two_functions(bench)
+    told = list(lines(status(bench.core.memory, bench.estate.site, bench.estate.clock.now(), 0)))
+    assert any("set_power 2000 W (commanded)" in line for line in told)
+    assert "  energize: energize 0 (commanded)" in told
 
 
 async def test_a_receipt_moves_its_own_function(bench) -> None:

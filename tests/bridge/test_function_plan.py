@@ -48,7 +48,9 @@ def site(*devices):
 
 
 TWO = site(*(replace(TEMPLATE.devices[0], name=name) for name in ("a", "b")))
-CURVE = Curve(CurveKind.VOLT_VAR, Reference.MAX_VARS, ((9200, 3000), (10800, -3000)), 5000)
+# IEEE 2030.5 has these two kinds; no SunSpec model of the 700s holds them.
+CURVE = Curve(CurveKind.WATT_PF, Reference.NONE, ((5000, 10000), (10000, -9000)), 5000)
+FREQ_WATT = Curve(CurveKind.FREQ_WATT, Reference.MAX_WATTS, ((50_200, 10_000), (51_000, 0)))
 # Wish, and the operation and value that stand in the order for it (docs/statements.md, "Functions").
 CARRIED = [
     (Energize(on=False), Operation.ENERGIZE, 0),
@@ -127,8 +129,8 @@ def test_a_wish_that_cannot_be_carried_gives_way_to_one_that_can() -> None:
     ("wish", "note"),
     [
         (Connect(on=False), "sunspec_battery cannot be told to connect or disconnect galvanically"),
-        (CURVE, "sunspec_battery has no operation for volt_var"),
-        (FreqDroop(36, 36, 50, 50, 5000), "sunspec_battery has no operation for freq_droop"),
+        (CURVE, "sunspec_battery has no operation for watt_pf"),
+        (FREQ_WATT, "sunspec_battery has no operation for freq_watt"),
         (FixedVar(Reference.MAX_VARS, 20_000), "fixed_var cannot be ordered with that value"),
         (ReturnToService(), "return_to_service cannot be ordered with that value"),
     ],
@@ -308,6 +310,19 @@ def test_whether_an_order_is_due_is_asked_of_its_own_function() -> None:
     assert not is_due(desired, replace(facts, live=(live_of(desired.order),)))
     power = replace(live_of(desired.order), function=Function.POWER, operation=Operation.SET_POWER)
     assert is_due(desired, replace(facts, live=(power,)))
+
+
+@pytest.mark.parametrize("kind", CurveKind)
+def test_a_curve_is_the_value_of_an_operation_of_its_own(kind) -> None:
+    curve = Curve(kind, Reference.MAX_VARS, ((9200, 3000), (10800, -3000)), 5000, 10_000, 300)
+    operation, value = order_value(curve)
+    assert str(operation) == str(kind)
+    assert value == ("max_vars", ((9200, 3000), (10800, -3000)), 5000, 10_000, 300)
+    assert value_fits(operation, value)
+
+
+def test_droop_is_the_value_of_an_operation_of_its_own() -> None:
+    assert order_value(FreqDroop(36, 37, 50, 51, 5000)) == (Operation.FREQ_DROOP, (36, 37, 50, 51, 5000))
 
 
 def test_every_value_of_a_carried_wish_fits() -> None:

@@ -13,8 +13,10 @@ from test_gateway_commands import hasty_links, told, watts_of, world
 
 from wattseal.certs.storage import Part, Store
 from wattseal.drivers.commands import Function, Operation, Seat
+from wattseal.drivers.device import PlannedWrites, Wish, WriteStep
 from wattseal.drivers.gate.leases import Standing
 from wattseal.drivers.gateway import rows
+from wattseal.drivers.gateway.attempt import Plan
 from wattseal.drivers.testimony import FunctionValues
 
 __all__ = ["hasty_links"]
@@ -130,6 +132,21 @@ async def test_the_registers_that_two_operations_share_are_not_taken_back(tmp_pa
         assert [one.of.read_back for one in receipts if one.phase == "command"] == [500, ("max_vars", -1000)]
         # 10 % of the 6 kvar that the simulated inverter can absorb.
         assert w.devices["battery"].run.control.state()["vars"] == pytest.approx(-600, abs=20)
+
+
+@pytest.mark.parametrize(
+    ("backs", "left"),
+    [([()], []), ([(10,)], []), ([(10,), (12,)], []), ([(10,), (20,)], [(10,), (20,)]), ([(20,)], [(20,)])],
+)
+def test_only_what_the_wish_overwrites_whole_is_not_taken_back(backs, left) -> None:
+    """Registers 10 to 12 are written by the wish; a way back that touches any other is needed."""
+
+    def planned(*runs: tuple[int, ...]) -> PlannedWrites:
+        steps = tuple(WriteStep(n, 1, run[0], tuple(0 for _ in run), "") for n, run in enumerate(runs) if run)
+        return PlannedWrites(Wish(RELEASE, 0, 0), steps, 0, None, (), None, (), 0, 0)
+
+    plan = Plan.of(planned((10, 11, 12)), [planned(*backs)])
+    assert [(step.address,) for back in plan.undone for step in back.steps] == left
 
 
 async def test_a_release_ends_its_own_function_only(tmp_path: Path) -> None:
