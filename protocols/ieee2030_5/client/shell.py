@@ -51,7 +51,8 @@ async def run(
     """Drives the session until it is cancelled.
 
     `save` persists the state's bytes; `handle` gets what happened after that. `wake` cuts a wait short: set it after
-    something was handed to a duty, or to `session.notified`, from elsewhere.
+    something was handed to a duty, or to `session.notified`, from elsewhere. What `handle` or `save` raise comes out in
+    an ExceptionGroup.
     """
     loop = _Loop(session, exchange, clock, asyncio.Event() if wake is None else wake)
     saved, revision = b"", -1
