@@ -14,7 +14,7 @@ from wattseal.bridge.site.mistakes import SiteFileError
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.site.reader import read_site
 from wattseal.certs.box import Box
-from wattseal.certs.clock import BUILD_FLOOR
+from wattseal.certs.clock import BUILD_FLOOR, ClockQuality
 from wattseal.certs.errors import WattsealError
 from wattseal.certs.ledger import LEDGER, verify_whole
 from wattseal.certs.manifest import Manifest, read_manifest
@@ -147,6 +147,8 @@ def _running(box: Box) -> Iterator[Finding]:
     except WattsealError:
         yield Finding("not_running", "The bridge does not run.", False)
         return
+    if status.get("clock") == ClockQuality.VIRTUAL:
+        yield Finding("clock_virtual", "The box runs on a lab's virtual clock: every verdict says so.", False)
     gateway = status.get("gateway")
     if isinstance(gateway, dict) and not gateway.get("connected"):
         yield Finding("gateway_not_connected", "The core has no gateway: nothing can be ordered.", True)

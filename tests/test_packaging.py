@@ -248,6 +248,8 @@ def test_the_pinned_versions_satisfy_what_the_project_declares(wheel: Path) -> N
         pins = dict(re.findall(r"^([^=\s]+)==(\S+)$", (ROOT / "requirements" / listing).read_text(), re.MULTILINE))
         folded = {name.lower().replace("_", "-"): pinned for name, pinned in pins.items()}
         for requirement in declared:
+            if listing == "run.txt" and "extra" in str(requirement.marker or ""):
+                continue  # an extra is installed by whoever wants it
             assert requirement.specifier.contains(folded[requirement.name.lower()]), f"{listing}: {requirement}"
 
 

@@ -37,7 +37,7 @@ def export(
     from wattseal.certs.box import Box, write_durably
 
     now = int(time.time())
-    content = export_box(Box(directory), from_ms=_ms(begin, 0), to_ms=_ms(end, (now + 1) * 1000), now=now)
+    content = export_box(Box(directory), from_ms=_ms(begin) if begin else 0, to_ms=_ms(end) if end else None, now=now)
     write_durably(output, content)
     root = Box(directory).pinned_root()
     if json_out:
@@ -71,9 +71,7 @@ def replay(
     sys.exit(1 if rows else 0)
 
 
-def _ms(text: str, default: int) -> int:
-    if not text:
-        return default
+def _ms(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

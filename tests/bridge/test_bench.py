@@ -42,6 +42,7 @@ STAMPS = [
 ]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_short_run_measures_both_sides_alike():
     """Both sides make the same Modbus transactions; no station takes negative time; text and JSON say the same."""

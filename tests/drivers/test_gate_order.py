@@ -48,7 +48,7 @@ def fault(step, reason, **changes):
 
 
 FAULTS = {
-    "oversized": fault(1, "message_oversized", padding=1 << 16),
+    "oversized": fault(1, "message_oversized", padding=1 << 20),
     "stranger": fault(2, "key_unknown", signer="stranger"),
     "ended key": fault(2, "key_out_of_term", signer="issuer-ended"),
     "core signs": fault(2, "role_wrong", signer="core"),

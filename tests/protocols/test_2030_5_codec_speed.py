@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 from lxml import etree
 
 from wattseal.protocols.ieee2030_5.base import DateTimeInterval, EventStatus
@@ -131,6 +132,7 @@ def cost(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
+@pytest.mark.alone
 def test_decoding_ten_controls_costs_at_most_twice_the_work_by_hand() -> None:
     data = encode(PAGE, CSIPAUS_1_3)
 

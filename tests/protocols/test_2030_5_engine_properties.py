@@ -3,6 +3,7 @@
 import random
 import time
 
+import pytest
 from engine_2030_5_oracle import Oracle
 from engine_2030_5_plans import DEFAULT, DEVICES, HORIZON, MODES, plans, polled, world_of
 from engine_2030_5_world import DER, DER_2, T0, World, control, mrid
@@ -165,6 +166,7 @@ def test_devices_that_come_and_go_are_forgotten():
     assert sum(len(cohort.devices) for cohort in world.state.cohorts) <= 20
 
 
+@pytest.mark.alone
 def test_a_thousand_devices_under_one_programme():
     """An aggregator's 1,000 EndDevices, 24 events: one picture in, values and Responses out, well under a second."""
     devices = tuple(Device(n.to_bytes(20, "big"), (mrid(1),)) for n in range(1, 1001))

@@ -301,6 +301,7 @@ def seconds_of(action: Callable[[], object]) -> float:
     return (time.perf_counter() - start) / 5
 
 
+@pytest.mark.alone
 def test_an_event_is_decoded_several_times_faster_than_by_openleadr() -> None:
     """Measured at five to ten times; both take turns and count at their best, so a busy machine slows both alike."""
     text = messaging.create_message(

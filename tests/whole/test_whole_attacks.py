@@ -105,7 +105,7 @@ async def test_who_holds_no_key_moves_nothing_and_breaks_no_proof(tmp_path: Path
         assert told["elsewhere"] == told["stronger"] == "signature_invalid"
         assert told["replayed"] == "sequence_replayed"
         assert told["clipped"].startswith(("cose_", "cbor_"))
-        assert told["junk"].startswith(("cose_", "cbor_"))
+        assert told["junk"].startswith(("cose_", "cbor_", "unprotected_"))  # what chance makes of 200 bytes
         assert await w.device("battery").setpoint() == 1500
         await w.running.until_status(lambda seen: seen["gateway"]["connected"])
         await until(lambda: {gap.reason for gap in w.diary.gaps()} >= set(told.values()), 10, "all on record")
