@@ -11,6 +11,7 @@ import json
 import signal
 import ssl
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 from wattseal.certs.device_pki import make_device_pki
 from wattseal.certs.errors import MisuseError, WattsealError
 from wattseal.certs.identity import completed_pin, describe_file
+from wattseal.certs.lab_clock.loop import joined, run
 from wattseal.certs.tls import CCM8_CIPHERS, CCM8_OR_GCM_CIPHERS, TlsIdentity, ccm8_client, ccm8_server
 from wattseal.protocols.http_server import LOOPBACK
 from wattseal.protocols.ieee2030_5.profiles import PROFILES
@@ -33,14 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, and return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        asyncio.run(serve(arguments, lambda ready: _announce(ready, as_json=arguments.json)))
+        clock = joined(arguments.clock, "utility")
+        wall = time.time if clock is None else clock.wall
+        run(serve(arguments, lambda ready: _announce(ready, as_json=arguments.json), wall), clock)
     except WattsealError as error:
         sys.stderr.write(f"{error.sentence}\n")
         return USAGE if isinstance(error, MisuseError) else WORLD_FAILED
     return 0
 
 
-async def serve(arguments: argparse.Namespace, announce: Callable[[dict[str, object]], None]) -> None:
+async def serve(
+    arguments: argparse.Namespace,
+    announce: Callable[[dict[str, object]], None],
+    clock: Callable[[], float] = time.time,
+) -> None:
     """Runs until SIGTERM or SIGINT; `announce` is told where, once it listens. Raises WattsealError."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -58,6 +66,7 @@ async def serve(arguments: argparse.Namespace, announce: Callable[[dict[str, obj
             state_file=arguments.state,
             plain_lfdi=arguments.plain_lfdi,
             judge_chains=not arguments.any_certificate,
+            clock=clock,
         ) as utility,
         server_door(utility.shell, port=arguments.admin_port, socket=arguments.admin_socket) as admin_port,
     ):
@@ -149,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     door = parser.add_mutually_exclusive_group()
     door.add_argument("--admin-port", type=int, default=0, help="admin door's port on 127.0.0.1 (0: any free one)")
     door.add_argument("--admin-socket", type=Path, help="a unix socket for the admin door instead")
+    parser.add_argument("--clock", metavar="unix:PATH", help="follow a lab's clock (`wattseal simulate clock`)")
     parser.add_argument("--json", action="store_true", help="announce in JSON")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="csip-2018")
     parser.add_argument("--messages", type=Path, metavar="DIR", help="keep all raw messages there")
