@@ -13,7 +13,7 @@ facts {1: planner, 2: now, 3: clock quality, 4: storage low, 5: digest of the si
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 
 from wattseal.bridge.connection_point import NOTHING_HELD, Hold, Holds, Measured
@@ -89,6 +89,11 @@ class Facts:
     lease_seconds: int
     planner: str = PLANNER
     holds: Holds = NOTHING_HELD
+    _live_by_seat: Mapping[Seat, LiveOrder] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Asked for each function of a thousand devices. Of two rows for one seat (nobody writes them) the first is it.
+        object.__setattr__(self, "_live_by_seat", {live.seat: live for live in reversed(self.live)})
 
     def encode(self) -> bytes:
         """The facts body."""
@@ -168,7 +173,7 @@ class Facts:
 
     def live_order(self, seat: Seat) -> LiveOrder | None:
         """The last order to `seat`, if there was one."""
-        return next((live for live in self.live if live.device == seat.device and live.function is seat.function), None)
+        return self._live_by_seat.get(seat)
 
 
 def order_digest(order: bytes) -> bytes:

@@ -28,30 +28,23 @@ from wattseal.protocols.wish import (
 )
 
 
-def desired_functions(device: Device, wishes: Iterable[ActiveWish], held: frozenset[Seat]) -> Iterator[Desired]:
+def desired_functions(
+    device: Device, asked: Iterable[tuple[ActiveWish, Order | str | None]], held: frozenset[Seat]
+) -> Iterator[Desired]:
     """The orders that hold the device's functions, in the order of `Function`; a release for each other one in `held`.
 
-    `wishes`: those aimed at the device, highest precedence first.
+    `asked`: the wishes aimed at the device, highest precedence first, each with what `carried` makes of it there.
     """
     chosen: dict[Function, Desired] = {}
-    for wish in wishes:
-        asked = carried(device, wish)
-        if isinstance(asked, Order):
-            chosen.setdefault(asked.function, Desired(device.name, asked, wish, ()))
+    for wish, order in asked:
+        if isinstance(order, Order):
+            chosen.setdefault(order.function, Desired(device.name, order, wish, ()))
     digest = profiles.digest_of(device.profile)
     for function in Function:
         if function in chosen:
             yield chosen[function]
         elif function is not Function.POWER and Seat(device.name, function) in held:
             yield Desired(device.name, release_of(device.name, function, digest), None, ())
-
-
-def notes(device: Device, wishes: Iterable[ActiveWish]) -> Iterator[str]:
-    """Why wishes of these functions are not carried to the device."""
-    for wish in wishes:
-        asked = carried(device, wish)
-        if isinstance(asked, str):
-            yield asked
 
 
 def carried(device: Device, wish: ActiveWish) -> Order | str | None:

@@ -6,10 +6,10 @@ cannot be carried out at all is named in `not_carried`. With no wish in force a 
 default.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from wattseal.bridge import power_plan, profiles
-from wattseal.bridge.function_plan import desired_functions, notes, order_value
+from wattseal.bridge.function_plan import carried, desired_functions, order_value
 from wattseal.bridge.power_plan import PowerDraft
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.site_limits import held_by_meter, hold_limits
@@ -32,27 +32,22 @@ def plan(world: World, site: Site) -> Plan:
     active = power_plan.without_outranked_levels(in_force(world.events, world.now))
     beside: dict[str, list[ActiveWish]] = {}
     for wish in active:
-        enrolled = [name for name in site.devices_of(wish.timed.event.origin.utility) if name in drafts]
+        enrolled = frozenset(site.devices_of(wish.timed.event.origin.utility))
         if not held_by_meter(wish, site):
             power_plan.apply(wish, [draft for name, draft in drafts.items() if name in enrolled], drafts, pictures)
         if order_value(wish.wish) is not None or isinstance(wish.wish, Connect):
-            for name in _aimed(wish, enrolled):
+            for name in enrolled if wish.course.point is Point.SITE else enrolled.intersection(wish.course.devices):
                 beside.setdefault(name, []).append(wish)
     holds = hold_limits(active, drafts, world, site)
     return Plan(tuple(_all(drafts, beside, world, site)), holds)
-
-
-def _aimed(wish: ActiveWish, enrolled: Sequence[str]) -> tuple[str, ...]:
-    """The devices that a wish of another function than power is for."""
-    return tuple(name for name in enrolled if wish.course.point is Point.SITE or name in wish.course.devices)
 
 
 def _all(
     drafts: dict[str, PowerDraft], beside: dict[str, list[ActiveWish]], world: World, site: Site
 ) -> Iterator[Desired]:
     for name, draft in drafts.items():
-        wishes = beside.get(name, [])
-        draft.not_carried.extend(notes(draft.device, wishes))
+        asked = [(wish, carried(draft.device, wish)) for wish in beside.get(name, ())]
+        draft.not_carried.extend(answer for _, answer in asked if isinstance(answer, str))
         yield power_plan.desired(draft, site)
-        if wishes or world.held:
-            yield from desired_functions(draft.device, wishes, world.held)
+        if asked or world.held:
+            yield from desired_functions(draft.device, asked, world.held)

@@ -96,7 +96,8 @@ def apply(
     pictures: Mapping[str, DevicePicture],
 ) -> None:
     """Narrow by one wish. `mine`: the devices for which its utility is enrolled; no others are moved or narrowed."""
-    named = [draft for draft in mine if draft.device.name in wish.course.devices]
+    names = frozenset(wish.course.devices)
+    named = [draft for draft in mine if draft.device.name in names]
     aimed = named if wish.course.point is Point.DEVICE else mine
     match wish.wish:
         case Setpoint(watts) if wish.course.point is Point.SITE:

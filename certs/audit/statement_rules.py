@@ -71,7 +71,6 @@ def _named(said: Any) -> tuple[bytes, ...]:
     return (*said.said.contents, said.policy) if isinstance(said, Manifest) else (*said.contents,)
 
 
-# One rule, one entry: reason, sentence, subjects, what must hold for each.
 # fmt: off
 STATEMENT_RULES: Final = (
     Rule("statement_not_canonical", "Message, header or body is not the one encoding of what it says.",
