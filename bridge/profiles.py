@@ -16,7 +16,8 @@ def names() -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def operations_of(name: str) -> frozenset[Operation]:
     """What a device of that profile can be ordered to do; release always can."""
-    return frozenset(command.operation for command in profile_named(name).commands) | {Operation.RELEASE}
+    profile = profile_named(name)
+    return frozenset(one.operation for one in (*profile.commands, *profile.curves)) | {Operation.RELEASE}
 
 
 def is_meter(name: str) -> bool:

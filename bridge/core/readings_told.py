@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections import deque
-from functools import partial
 from typing import Final
 
 from wattseal.bridge import journal
@@ -17,22 +16,40 @@ _OF_MANY: Final = frozenset({"reading"})
 
 
 class ReadingsTold:
-    """What was handed in, by device. Averages rest on all of it, as far back as one statement can name."""
+    """What was handed in, by device. Averages rest on all of it, as far back as one statement can name.
+
+    A reading reaches the journal a little after its own time, and those of a device come in their order: so what is new
+    of a device is what lies after the last of it that was handed in, whatever the time is now.
+    """
 
     def __init__(self, config: ClientConfig) -> None:
-        self._devices = {device.name: device.name for device in config.devices}
-        self._until_ms: int | None = None
+        self._from_ms: dict[str, int | None] = dict.fromkeys(device.name for device in config.devices)
         self._handed: dict[str, deque[bytes]] = {}
 
     def newly(self, db: sqlite3.Connection, *, now_ms: int) -> tuple[Measured, ...]:
         """What was read since the last call, oldest first."""
-        since = now_ms - _REACH_MS if self._until_ms is None else self._until_ms
-        found = measured_between(self._devices, partial(journal.samples_between, db), since, now_ms + 1)
-        self._until_ms = max(since, now_ms + 1)
+        found: list[Measured] = []
+        for device in self._from_ms:
+            found += self._newly_of(device, db, now_ms)
+        found.sort(key=lambda one: (one.at, one.device))
         for one in found:
             if one.evidence:
                 self._handed.setdefault(one.device, deque(maxlen=_MOST_GROUNDS)).append(one.evidence)
-        return found
+        return tuple(found)
+
+    def _newly_of(self, device: str, db: sqlite3.Connection, now_ms: int) -> tuple[Measured, ...]:
+        mark = self._from_ms[device]
+        # After a step back of the clock, what is read from now on is new.
+        since = now_ms - _REACH_MS if mark is None else min(mark, now_ms)
+
+        def samples_of(device: str, quantity: str, from_ms: int, to_ms: int) -> tuple[journal.Sample, ...]:
+            some = journal.samples_between(db, device, quantity, from_ms, to_ms)
+            if some:
+                self._from_ms[device] = max(self._from_ms[device] or 0, some[-1].at_ms + 1)
+            return some
+
+        self._from_ms[device] = None if mark is None else since
+        return measured_between({device: device}, samples_of, since, now_ms + 1)
 
     def grounds(self, kind: str, about: str) -> tuple[bytes, ...]:
         """Digests of the readings that a document of this kind, about this device or all of them, rests on."""

@@ -2,8 +2,10 @@
 
 from bridge_world import SITE_TEXT
 
+from wattseal.bridge import profiles
 from wattseal.bridge.abilities import modes_of, operations_for
 from wattseal.bridge.site.reader import read_site
+from wattseal.drivers.profiles.catalogue import profile_named
 from wattseal.protocols.ieee2030_5 import modes
 from wattseal.protocols.ieee2030_5.translating.table import CARRIED
 
@@ -50,3 +52,10 @@ def test_what_the_enrolment_or_the_envelope_forbids_is_not_told():
     assert operations_for(site, site.utilities[0], "battery") == {"set_power"}
     assert operations_for(site, site.utilities[0], "charger") == frozenset()
     assert operations_for(site, site.utilities[0], "nobody") == frozenset()
+
+
+def test_every_curve_of_a_profile_is_an_ability():
+    """SunSpec 705 to 712: what the profile can write as a curve, the deck may order and the server is told of."""
+    battery = profile_named("sunspec_battery")
+    assert {one.operation for one in battery.curves} <= profiles.operations_of("sunspec_battery")
+    assert "opModVoltVar" in modes_of({str(one) for one in profiles.operations_of("sunspec_battery")})

@@ -19,6 +19,7 @@ from pathlib import Path
 from wattseal.certs.device_pki import make_device_pki
 from wattseal.certs.errors import MisuseError, WattsealError
 from wattseal.certs.identity import completed_pin, describe_file
+from wattseal.certs.lab_clock.loop import joined, run
 from wattseal.certs.tls import CCM8_CIPHERS, CCM8_OR_GCM_CIPHERS, TlsIdentity, ccm8_client, ccm8_server
 from wattseal.protocols.http_server import LOOPBACK
 from wattseal.protocols.ieee2030_5.profiles import PROFILES
@@ -34,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, and return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        asyncio.run(serve(arguments, lambda ready: _announce(ready, as_json=arguments.json)))
+        clock = joined(arguments.clock, "utility")
+        wall = time.time if clock is None else clock.wall
+        run(serve(arguments, lambda ready: _announce(ready, as_json=arguments.json), wall), clock)
     except WattsealError as error:
         sys.stderr.write(f"{error.sentence}\n")
         return USAGE if isinstance(error, MisuseError) else WORLD_FAILED
@@ -158,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     door = parser.add_mutually_exclusive_group()
     door.add_argument("--admin-port", type=int, default=0, help="admin door's port on 127.0.0.1 (0: any free one)")
     door.add_argument("--admin-socket", type=Path, help="a unix socket for the admin door instead")
+    parser.add_argument("--clock", metavar="unix:PATH", help="follow a lab's clock (`wattseal simulate clock`)")
     parser.add_argument("--json", action="store_true", help="announce in JSON")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="csip-2018")
     parser.add_argument("--messages", type=Path, metavar="DIR", help="keep all raw messages there")
