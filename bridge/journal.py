@@ -6,7 +6,7 @@ durable together or not at all. Nothing here decides anything.
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from wattseal.bridge.facts import LiveOrder, Standing
@@ -38,6 +38,10 @@ PART: Final = Part(
         ),
         "CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
         "ALTER TABLE live ADD COLUMN denied BLOB",
+        (
+            "CREATE TABLE message(number INTEGER PRIMARY KEY, utility TEXT NOT NULL, about TEXT NOT NULL,"
+            " ingress BLOB NOT NULL, UNIQUE(utility, about))"
+        ),
     ),
 )
 
@@ -80,6 +84,7 @@ class Recollection:
     epoch: bytes | None
     sequence: int
     marks: dict[str, int]
+    messages: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
 
 def recall(db: sqlite3.Connection) -> Recollection:
@@ -104,6 +109,10 @@ def recall(db: sqlite3.Connection) -> Recollection:
         epoch,
         sequence,
         dict(db.execute("SELECT name, value FROM mark")),
+        {
+            (utility, about): ingress
+            for utility, about, ingress in db.execute("SELECT utility, about, ingress FROM message ORDER BY number")
+        },
     )
 
 
@@ -119,9 +128,9 @@ def keep_event(db: sqlite3.Connection, timed: TimedEvent, body: bytes) -> None:
     db.execute("INSERT OR REPLACE INTO event VALUES(?, ?, ?, ?, ?, ?)", row)
 
 
-def forget_event(db: sqlite3.Connection, utility: str, event_id: str) -> None:
-    """An event that is over; its intent stays in the ledger."""
-    db.execute("DELETE FROM event WHERE utility = ? AND event_id = ?", (utility, event_id))
+def forget_event(db: sqlite3.Connection, key: tuple[str, str]) -> None:
+    """An event (utility, event id) that is over; its intent stays in the ledger."""
+    db.execute("DELETE FROM event WHERE utility = ? AND event_id = ?", key)
 
 
 def keep_live(db: sqlite3.Connection, row: LiveRow) -> None:
@@ -155,6 +164,16 @@ def prune_samples(db: sqlite3.Connection, before_ms: int) -> int:
 def keep_mark(db: sqlite3.Connection, name: str, value: int) -> None:
     """A number by name, such as the time floor."""
     db.execute("INSERT OR REPLACE INTO mark VALUES(?, ?)", (name, value))
+
+
+def keep_message(db: sqlite3.Connection, key: tuple[str, str], ingress: bytes) -> None:
+    """The latest ingress (its digest) of a utility that is about something: later events may rest on it."""
+    db.execute("INSERT OR REPLACE INTO message(utility, about, ingress) VALUES(?, ?, ?)", (*key, ingress))
+
+
+def forget_message(db: sqlite3.Connection, key: tuple[str, str]) -> None:
+    """What nothing will rest on any longer; the ingress stays in the ledger."""
+    db.execute("DELETE FROM message WHERE utility = ? AND about = ?", key)
 
 
 def live_order_of(row: LiveRow, *, fresh: bool, digest: bytes) -> LiveOrder:

@@ -37,6 +37,7 @@ from wattseal.drivers.manifest_sections import (
 
 GATEWAY: Final = "gateway-1"
 RUNNING_ROLES: Final = (Role.INGRESS, Role.CORE, Role.POLICY, Role.ISSUER, Role.GATEWAY, Role.LOG)
+ANY_PROGRAMME: Final = "*"
 _YEAR_SECONDS: Final = 365 * 86_400
 _MANDATE_SECONDS: Final = 10 * _YEAR_SECONDS
 
@@ -133,12 +134,14 @@ def differences(site: Site, manifest: Manifest) -> Iterator[str]:
 
 
 def _enrolment(utility: Utility, site: Site) -> Enrolment:
-    programmes = tuple(context.programme for context in utility.market_contexts.values())
+    """A server of IEEE 2030.5 is known by its LFDI where that is pinned; without named programmes any of its own do."""
+    server = utility.server
+    contexts = tuple(context.programme for context in utility.market_contexts.values())
     return Enrolment(
         utility.name,
         EnrolmentKind(utility.dialect),
-        utility.url,
-        programmes,
+        utility.url if server is None or not server.lfdi else f"{utility.url} {server.lfdi}",
+        contexts if server is None else tuple(server.programmes.values()) or (ANY_PROGRAMME,),
         site.devices_of(utility.name),
         (*utility.operations,),
         utility.ceiling_watts,

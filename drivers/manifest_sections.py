@@ -48,6 +48,7 @@ class EnrolmentKind(StrEnum):
     """Which dialect an enrolled utility speaks."""
 
     OPENADR_2_0B = "openadr-2.0b"
+    IEEE_2030_5 = "ieee2030.5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,10 @@ class InventoryRow:
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What one utility may order: which devices and operations, in which programmes, and at most how many watts."""
+    """What one utility may order: which devices and operations, in which programmes, and at most how many watts.
+
+    The programme `*` stands for all that the utility has: servers of IEEE 2030.5 make and drop programmes as they like.
+    """
 
     utility: str
     kind: EnrolmentKind

@@ -40,7 +40,7 @@ class HttpExchange:
         timeout_seconds: float = 20.0,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        self._base = _checked(base, insecure_reason, tls)
+        self._base = checked_base(base, insecure_reason, tls)
         self._tls = tls
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._cap = max_response_bytes
@@ -104,7 +104,8 @@ class HttpExchange:
         return bytes(pieces)
 
 
-def _checked(base: str, insecure_reason: str, tls: ssl.SSLContext | None) -> URL:
+def checked_base(base: str, insecure_reason: str, tls: ssl.SSLContext | None) -> URL:
+    """A base address that may be talked to. Raises MisuseError (address_wrong, tls_unverified, plain_http_refused)."""
     try:
         url = URL(base)
         host = url.host

@@ -15,7 +15,7 @@ import contextlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -27,7 +27,7 @@ from wattseal.bridge.core import homeward, inbound, outbound
 from wattseal.bridge.core.consent import Consent, consent
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.homeward import Consequence, Heard
-from wattseal.bridge.core.inbound import Arrival, EventTaken
+from wattseal.bridge.core.inbound import Arrival, EventTaken, Tidings
 from wattseal.bridge.core.line import GatewayLine
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
@@ -73,7 +73,7 @@ class Core:
     `watch` is told each station as it is passed, with its moment `at` in monotonic nanoseconds: `arrived`, `taken`
     (ingress and intents sealed), `consented`, `sealed` (planned, decided, sealed), `committed`, `bundle` (sent),
     `heard` (statements of the gateway, checked and taken in), and each of these by its kind, once it is durable here
-    too. It must be quick, and may raise nothing.
+    too. It must be quick, and may raise nothing. `contacts`: what each line tells of its utility, for status only.
     """
 
     def __init__(self, estate: Estate, watch: Callable[[str, dict[str, object]], None] | None = None) -> None:
@@ -88,6 +88,7 @@ class Core:
         self._asked_from = (-1, 0)
         self._watch = watch
         self.changed = asyncio.Event()
+        self.contacts: dict[str, Mapping[str, object]] = {}
 
     @property
     def memory(self) -> Memory:
@@ -106,10 +107,16 @@ class Core:
         A message that finds the disk full is taken once more, on the reserve that is free then: its answer is promised.
         Raises `StorageFullError` where even that does not hold it.
         """
+        return await self.take_all(Tidings(arrival.utility, (arrival,), taken, refused), session_state)
+
+    async def take_all(
+        self, tidings: Tidings, session_state: Callable[[dict[tuple[str, str], Consent]], bytes]
+    ) -> Told:
+        """The same for any number of messages of one utility, none included: then time alone changed the events."""
         estate, now = self._estate, self._estate.clock.now()
-        self._tell("arrived", utility=arrival.utility)
+        self._tell("arrived", utility=tidings.utility)
         async with self._writer:
-            deed, timed = self._taken_in(arrival, taken, refused, now)
+            deed, timed = self._taken_in(tidings, now)
             facts = outbound.facts_of(self._memory, estate.site, estate.policy, now)
             self._tell("taken", events=timed)
             if any(one.start <= now.unix for one in timed):  # an order is likely: the gate may begin to check
@@ -118,19 +125,16 @@ class Core:
             state = session_state(consents)
             self._tell("consented", consents=consents)
             try:
-                await self._carry_out(_with_session(deed, arrival.utility, state), now)
+                await self._carry_out(_with_session(deed, tidings.utility, state), now)
             except StorageFullError:
-                deed, _ = self._taken_in(arrival, taken, refused, now)
-                await self._carry_out(_with_session(deed, arrival.utility, state), now)
+                deed, _ = self._taken_in(tidings, now)
+                await self._carry_out(_with_session(deed, tidings.utility, state), now)
         self.changed.set()
         return Told(tuple(consents.items()))
 
-    def _taken_in(
-        self, arrival: Arrival, taken: Sequence[EventTaken], refused: Sequence[tuple[str, str, str]], now: Instant
-    ) -> tuple[Deed, tuple[TimedEvent, ...]]:
+    def _taken_in(self, tidings: Tidings, now: Instant) -> tuple[Deed, tuple[TimedEvent, ...]]:
         estate, deed = self._estate, Deed()
-        timed = inbound.take_in(arrival, taken, refused, self._memory, estate.scribe, estate.site.text, now, deed)
-        return deed, timed
+        return deed, inbound.take_in(tidings, self._memory, estate.scribe, estate.site.text, now, deed)
 
     async def refuse(self, arrival: Arrival, reason: str) -> None:
         """A message that could not be carried: recorded with its bytes and the reason."""
@@ -184,7 +188,7 @@ class Core:
                 return 0
             deed = Deed()
             for key in old:
-                deed.write(partial(_forget, key))
+                deed.write(partial(journal.forget_event, key=key))
             await self._commit(deed)
             for key in old:
                 self._memory.events.pop(key, None)
@@ -392,7 +396,3 @@ class Core:
 def _with_session(deed: Deed, utility: str, state: bytes) -> Deed:
     deed.write(lambda db: journal.keep_session(db, utility, state))
     return deed
-
-
-def _forget(key: tuple[str, str], db: sqlite3.Connection) -> None:
-    journal.forget_event(db, *key)

@@ -36,7 +36,10 @@ class GatewayPicture:
 
 @dataclass(slots=True)
 class Memory:
-    """The core's world. `wanted_afresh` names devices that must be ordered again although nothing changed."""
+    """The core's world. `wanted_afresh` names devices that must be ordered again although nothing changed.
+
+    `messages`: the latest ingress by utility and what it is about, oldest first: events may rest on what came before.
+    """
 
     events: dict[tuple[str, str], TimedEvent] = field(default_factory=dict)
     live: dict[str, LiveRow] = field(default_factory=dict)
@@ -45,6 +48,7 @@ class Memory:
     wanted_afresh: set[str] = field(default_factory=set)
     gateway: GatewayPicture = field(default_factory=GatewayPicture)
     storage_low: bool = False
+    messages: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     @classmethod
     def restore(cls, recollection: Recollection) -> "Memory":
@@ -52,6 +56,7 @@ class Memory:
         memory = cls(
             {timed.event.origin.key: timed for timed in recollection.events},
             {row.order.device: row for row in recollection.live},
+            messages=dict(recollection.messages),
         )
         memory.gateway.held = recollection.held
         memory.gateway.last_epoch = recollection.epoch

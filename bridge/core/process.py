@@ -20,6 +20,7 @@ import structlog
 from wattseal.bridge import journal
 from wattseal.bridge.core.core import Core, Estate
 from wattseal.bridge.core.deed import Deed
+from wattseal.bridge.core.ieee2030_5_line import ServerLine
 from wattseal.bridge.core.line import GatewayLine
 from wattseal.bridge.core.local_api import local_door
 from wattseal.bridge.core.opening import TIME_FLOOR, open_estate
@@ -68,7 +69,8 @@ async def _utility(utility: Utility, box: Box, estate: Estate, core: Core) -> No
     """
     while True:
         try:
-            await UtilityLine(utility, core, estate, box.root).run()
+            line = UtilityLine if utility.server is None else ServerLine
+            await line(utility, core, estate, box.root).run()
         except WattsealError as error:
             _log.error("utility_line_ended", utility=utility.name, reason=error.reason, sentence=error.sentence)
         except Exception:  # noqa: BLE001 - a fault of ours in one line must not end the others; told with its traceback
@@ -147,7 +149,8 @@ async def serve(box: Box, *, json_out: bool, parent: int | None) -> None:
         stop = stop_on_signals()
 
         def answer() -> Mapping[str, object]:
-            return status(core.memory, estate.site, estate.clock.now(), estate.store.read_now(ledger.size))
+            size = estate.store.read_now(ledger.size)
+            return status(core.memory, estate.site, estate.clock.now(), size, core.contacts)
 
         async with local_door(box.local_socket, {"status": answer}), running_core(box, estate, core):
             if json_out:

@@ -9,14 +9,17 @@ from wattseal.bridge.timeline import TimedEvent, in_force, is_over
 from wattseal.certs.clock import Instant
 
 
-def status(memory: Memory, site: Site, now: Instant, size: int) -> Mapping[str, object]:
-    """A JSON-ready picture; times in RFC 3339, watts signed."""
+def status(
+    memory: Memory, site: Site, now: Instant, size: int, contacts: Mapping[str, Mapping[str, object]] | None = None
+) -> Mapping[str, object]:
+    """A JSON-ready picture; times in RFC 3339, watts signed. `contacts`: what each line tells of its utility."""
     return {
         "site": site.name,
         "lab": site.lab,
         "time": _rfc3339(now.unix),
         "clock": str(now.quality),
         "gateway": {"connected": memory.gateway.epoch is not None, "held": memory.gateway.held},
+        "utilities": dict(contacts or {}),
         "storage_low": memory.storage_low,
         "ledger_size": size,
         "events": [_event(timed, now.unix) for _, timed in sorted(memory.events.items())],

@@ -6,7 +6,6 @@ what is durable. What the deck answers (opt in or out, rows of a report) goes ba
 
 import hashlib
 import os
-import secrets
 import sqlite3
 import ssl
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from wattseal.bridge.core.consent import Consent
 from wattseal.bridge.core.core import Core, Estate
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.inbound import Arrival, Change, EventTaken
+from wattseal.bridge.core.seed import seed_of
 from wattseal.bridge.site.model import Utility
 from wattseal.bridge.site.secret_names import path_of
 from wattseal.certs.errors import MisuseError
@@ -51,7 +51,6 @@ from wattseal.protocols.openadr20b.ven.state import VenState
 from wattseal.protocols.openadr20b.vocabulary import OptType
 
 _MEDIA_TYPE: Final = "application/xml"
-_SEED_BITS: Final = 62
 # An answer that was cut off at the cap is bad input, not a bad line: it is put on record, though without its bytes.
 _OVERSIZED: Final = "response_oversized"
 _CHANGES: Final = {
@@ -72,7 +71,7 @@ class UtilityLine:
         self._core = core
         self._estate = estate
         self._base = base
-        self._session = VenSession(_config(utility), self._recalled_state(), seed=self._seed())
+        self._session = VenSession(_config(utility), self._recalled_state(), seed=seed_of(estate.store, utility.name))
         self._readings: dict[tuple[str, int], tuple[bytes, ...]] = {}
         self._kept = b""
 
@@ -178,16 +177,6 @@ class UtilityLine:
     def _recalled_state(self) -> VenState | None:
         kept = self._estate.store.read_now(journal.recall).sessions.get(self._utility.name)
         return None if kept is None else VenState.from_bytes(kept)
-
-    def _seed(self) -> str:
-        """A secret of this box and utility, drawn once: the random offsets must be the same after a restart."""
-        name = f"seed:{self._utility.name}"
-        known = self._estate.store.read_now(journal.recall).marks.get(name)
-        if known is None:
-            known = secrets.randbits(_SEED_BITS)
-            drawn = known
-            self._estate.store.commit_now(lambda db: journal.keep_mark(db, name, drawn))
-        return f"{known:x}"
 
     def _tls_context(self) -> ssl.SSLContext:
         tls = self._utility.tls

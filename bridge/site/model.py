@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from wattseal.drivers.commands import Operation
 from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
+from wattseal.protocols.ieee2030_5.client.config import DerType, Role
 from wattseal.protocols.openadr20b.translate import MarketContext
 
 
@@ -46,8 +47,58 @@ class UtilityTls:
 
 
 @dataclass(frozen=True, slots=True)
+class EndDevice:
+    """A device of ours as a 2030.5 server knows it. `lfdi` empty: that of our own certificate.
+
+    What is None is not told to the server. `connection_point`: the CSIP-AUS connectionPointId, empty for none.
+    """
+
+    device: str
+    lfdi: str
+    der_type: DerType
+    connection_point: str = ""
+    volt_amperes: int | None = None
+    inject_vars: int | None = None
+    absorb_vars: int | None = None
+    storage_watt_hours: int | None = None
+    volts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where notifications are taken: the address to listen at, and the URI under which the server reaches it."""
+
+    host: str
+    port: int
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What is particular to a server of IEEE 2030.5. `profile` is a name of `profiles.PROFILES`, or "auto".
+
+    `pin` with its check digit, None: not compared. `lfdi`: the server's, pinned; empty for none. `programmes`: names
+    by mRID (upper case); empty: any programme of this server. `pen`: our private enterprise number, 0 for none.
+    """
+
+    profile: str
+    role: Role
+    pin: int | None
+    lfdi: str
+    pen: int
+    register: bool
+    post_seconds: int
+    end_devices: tuple[EndDevice, ...]
+    programmes: Mapping[str, str]
+    listener: Listener | None
+
+
+@dataclass(frozen=True, slots=True)
 class Utility:
-    """One utility: where it is, who we are to it, and what it may order here."""
+    """One utility: where it is, who we are to it, and what it may order here.
+
+    `server` is there for the dialect ieee2030.5 and no other; what belongs to OpenADR is empty then.
+    """
 
     name: str
     dialect: str
@@ -64,6 +115,7 @@ class Utility:
     operations: tuple[Operation, ...]
     ceiling_watts: int
     report_seconds: int
+    server: Server | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +136,15 @@ class Site:
         return next((device for device in self.devices if device.name == name), None)
 
     def devices_of(self, utility: str) -> tuple[str, ...]:
-        """The devices for which a utility is enrolled: those that its resources and groups name.
+        """The devices for which a utility is enrolled: those that its resources and groups, or end devices, name.
 
         All where it names none; none at all for a utility that the file does not know.
         """
         known = self.utility(utility)
         if known is None:
             return ()
+        if known.server is not None:
+            return tuple(dict.fromkeys(end_device.device for end_device in known.server.end_devices))
         named = [*known.resources.values(), *(device for group in known.groups.values() for device in group)]
         return tuple(dict.fromkeys(named)) or tuple(device.name for device in self.devices)
 

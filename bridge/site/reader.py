@@ -17,8 +17,9 @@ from wattseal.bridge.site.model import (
     Utility,
     UtilityTls,
 )
+from wattseal.bridge.site.server_reader import read_server
 from wattseal.drivers.commands import MAX_LEASE_SECONDS, Operation
-from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
+from wattseal.drivers.manifest_sections import DeviceEnvelope, EnrolmentKind, LinkKind
 from wattseal.protocols.openadr20b.translate import DispatchSign, MarketContext
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -127,11 +128,31 @@ def _known(table: Table, operation: str) -> bool:
 
 
 def _utility(table: Table, devices: list[str]) -> Utility:
+    dialect = table.one_of("dialect", "Name a dialect.", {str(kind): kind for kind in EnrolmentKind})
+    return (_server if dialect is EnrolmentKind.IEEE_2030_5 else _vtn)(table, devices)
+
+
+def _server(table: Table, devices: list[str]) -> Utility:
+    """A server of IEEE 2030.5."""
     name = _name(table)
-    dialect = table.one_of("dialect", "Name a dialect.", {"openadr-2.0b": "openadr-2.0b"})
     insecure = table.text("insecure", "Say why plain HTTP is acceptable.", "")
     tls = _tls(table)
-    url = _url(table, tls, insecure)
+    url = _url(table, tls, insecure, "The address of the server's DeviceCapability, https://HOST/dcap.")
+    operations, ceiling = _permitted(table)
+    server = read_server(table, devices)
+    table.close()
+    return Utility(
+        name, str(EnrolmentKind.IEEE_2030_5), url, "", "", 1, 3600, insecure, tls, {}, {}, {}, operations, ceiling, 1,
+        server,
+    )  # fmt: skip
+
+
+def _vtn(table: Table, devices: list[str]) -> Utility:
+    """A VTN of OpenADR 2.0b."""
+    name = _name(table)
+    insecure = table.text("insecure", "Say why plain HTTP is acceptable.", "")
+    tls = _tls(table)
+    url = _url(table, tls, insecure, "The address of the VTN, without /OpenADR2.")
     ven_name = table.text("ven_name", "The name under which this site registers.")
     ven_id = table.text("ven_id", "The venID, if the utility gave one beforehand.", "")
     least = table.whole("poll_seconds_least", "1 to 3600 seconds.", 1, 3600, 1)
@@ -143,18 +164,23 @@ def _utility(table: Table, devices: list[str]) -> Utility:
     contexts = dict(listed)
     resources = _resources(table, devices)
     groups = _groups(table, devices)
+    operations, ceiling = _permitted(table)
+    report = table.whole("report_seconds", "The finest granularity of telemetry on offer, 1 to 3600.", 1, 3600, 1)
+    table.close()
+    return Utility(
+        name, str(EnrolmentKind.OPENADR_2_0B), url, ven_name, ven_id, least, most, insecure, tls, contexts, resources,
+        groups, operations, ceiling, report,
+    )  # fmt: skip
+
+
+def _permitted(table: Table) -> tuple[tuple[Operation, ...], int]:
+    """What the utility may order, and how much at most."""
     operations = tuple(
         _ORDERABLE[item]
         for item in table.texts("operations", f"Choose among {', '.join(_ORDERABLE)}.")
         if _orderable(table, item)
     )
-    ceiling = table.whole("ceiling_watts", "The highest power it may order, in watts.", 0, _MOST_WATTS)
-    report = table.whole("report_seconds", "The finest granularity of telemetry on offer, 1 to 3600.", 1, 3600, 1)
-    table.close()
-    return Utility(
-        name, dialect, url, ven_name, ven_id, least, most, insecure, tls, contexts, resources, groups, operations,
-        ceiling, report,
-    )  # fmt: skip
+    return operations, table.whole("ceiling_watts", "The highest power it may order, in watts.", 0, _MOST_WATTS)
 
 
 def _context(table: Table) -> tuple[str, MarketContext]:
@@ -209,8 +235,8 @@ def _tls(table: Table) -> UtilityTls | None:
     return UtilityTls(certificate, key, authority)
 
 
-def _url(table: Table, tls: UtilityTls | None, insecure: str) -> str:
-    url = table.text("url", "The address of the VTN, without /OpenADR2.")
+def _url(table: Table, tls: UtilityTls | None, insecure: str, mend: str) -> str:
+    url = table.text("url", mend)
     parts = _parts(url)
     if parts is None:
         if url:

@@ -53,7 +53,7 @@ def test_what_is_kept_is_recalled(store):
     assert set(found.live) == set(rows)
     assert (found.sessions, found.marks) == ({"north": b"state"}, {"floor": 6})
     assert (found.held, found.epoch, found.sequence) == (4, b"e" * 16, 9)
-    store.commit_now(lambda db: journal.forget_event(db, "north", "E1"))
+    store.commit_now(lambda db: journal.forget_event(db, ("north", "E1")))
     assert store.read_now(journal.recall).events == (two,)
 
 

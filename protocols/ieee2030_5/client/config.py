@@ -63,7 +63,9 @@ class ClientConfig:
     `lfdi`, `sfdi`: of our certificate. `pin` with its check digit, None: not compared. `devices`: one with our own
     LFDI for a device, any number for an aggregator. `pen` is our private enterprise number, the tail of our mRIDs.
     `seed`: 16 to 64 bytes, kept for the life of the box. `notification_uri`: where our listener is reached, empty for
-    none (no subscriptions then). `requests_at_once` bounds how many requests are under way.
+    none (no subscriptions then). `requests_at_once` bounds how many requests are under way. `authority` is the server's
+    "host:port": absolute addresses that name another are not followed (empty: none is). `server_lfdi`: who may notify
+    us; None: whoever the listener let in.
     """
 
     profile: Profile
@@ -78,3 +80,5 @@ class ClientConfig:
     register: bool = True
     notification_uri: str = ""
     requests_at_once: int = 4
+    authority: str = ""
+    server_lfdi: bytes | None = None

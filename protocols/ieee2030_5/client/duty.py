@@ -14,10 +14,15 @@ from wattseal.protocols.ieee2030_5.client.survey import Survey
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One request that is due. `key` names it: (duty, what it is about, ...); one of a key is under way at a time."""
+    """One request that is due. `key` names it: (duty, what it is about, ...); one of a key is under way at a time.
+
+    `reread`: where a lost answer may hide a success, the address to read anew before the duty is asked for it again;
+    empty: it may be repeated as it is.
+    """
 
     key: tuple[str, ...]
     request: Request
+    reread: str = ""
 
 
 class Duty(Protocol):

@@ -3,21 +3,22 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from wattseal.protocols.ieee2030_5.engine.force import InForce
+from wattseal.protocols.ieee2030_5.engine.forecast import Segment
 from wattseal.protocols.ieee2030_5.engine.speech import Note
 
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """For these devices (LFDIs) a mode has a value from `since` to `until` (our unix seconds; None: open-ended).
-
-    What stands behind it (source, programme, event, ramp) is in `force`; its own `until` is not read.
-    """
-
-    devices: tuple[bytes, ...]
-    since: int
-    until: int | None
-    force: InForce
+__all__ = [
+    "Happening",
+    "Heard",
+    "MessageRefused",
+    "Noted",
+    "Registered",
+    "RegistrationRefused",
+    "ScheduleChanged",
+    "Segment",  # the forecast's: named here for whoever reads happenings
+    "Told",
+    "UtilityAnswers",
+    "UtilitySilent",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ It must not know the wire, hrefs, HTTP or devices' registers: its inputs are val
 and its values are bytes that it only carries. Read it in this order: `inputs` (what comes in), `state` (what must be on
 disk before anything acts), `draws`, `schedule` (effective times, rank, overlap), `speech` (Responses), `course` (one
 device's events through one instant), `admission`, `intake` (pictures into knowledge), `pruning`, `force` (values in
-force), `engine` (`step`, `settle`).
+force), `engine` (`step`, `settle`), `forecast` (what will be in force).
 
 Theory of operation. Every managed device has a ledger of records, one for each event it was told of. Devices with the
 same standing and the same ledger form one cohort, which is judged once; random draws are part of a record, so they part

@@ -24,7 +24,10 @@ class Source(StrEnum):
 
 
 class InForce(msgspec.Struct, frozen=True, array_like=True):
-    """One mode's value. `subject`: the event's mRID, empty for a default. `until`: our unix seconds, None: open."""
+    """One mode's value. `subject`: the event's mRID, empty for a default. `until`: our unix seconds, None: open.
+
+    `primacy` is the programme's; `version` the event's, 0 for a default.
+    """
 
     mode: str
     value: bytes
@@ -33,6 +36,8 @@ class InForce(msgspec.Struct, frozen=True, array_like=True):
     program: bytes
     subject: bytes
     until: int | None
+    primacy: int = 0
+    version: int = 0
 
 
 class Holding(msgspec.Struct, frozen=True, array_like=True):
@@ -75,7 +80,8 @@ def _defaults(scene: Scene, standing: Standing) -> dict[str, InForce]:
         default = scene.programs[mrid].default
         for setting in () if default is None else default.settings:
             ramp = None if default is None else default.ramp_hundredths
-            value = InForce(setting.mode, setting.value, ramp, Source.DEFAULT, mrid, b"", None)
+            primacy = scene.programs[mrid].primacy
+            value = InForce(setting.mode, setting.value, ramp, Source.DEFAULT, mrid, b"", None, primacy)
             values.setdefault(setting.mode, value)
     return values
 
@@ -95,7 +101,7 @@ def _event_values(scene: Scene, cohort: Cohort, now: int, offset: int) -> Mappin
     active = [run for run in runs if run.record.started and run.start <= now and (run.end is None or now < run.end)]
     for run in sorted(active, key=lambda run: run.rank, reverse=True):
         until = None if run.end is None else run.end - offset
-        values.update(_values(run.event, run.held, Source.EVENT, until))
+        values.update(_values(scene, run.event, run.held, Source.EVENT, until))
     return values
 
 
@@ -110,7 +116,7 @@ def _held_values(scene: Scene, cohort: Cohort, waiting: list[Run], now: int, off
         kept = scene.applicable(record.event, cohort.standing).difference(record.lost)
         for run in waiting:
             if run.event.start <= end < run.start:
-                values.update(_values(event, kept & run.held, Source.HELD, run.start - offset))
+                values.update(_values(scene, event, kept & run.held, Source.HELD, run.start - offset))
     return values
 
 
@@ -125,12 +131,12 @@ def _completed(scene: Scene, cohort: Cohort, now: int) -> list[tuple[int, Record
     ]
 
 
-def _values(event: Event, modes: frozenset[str], source: Source, until: int | None) -> dict[str, InForce]:
+def _values(scene: Scene, event: Event, modes: frozenset[str], source: Source, until: int | None) -> dict[str, InForce]:
     control = event.control
+    primacy = scene.programs[event.program].primacy
+    who = control.ramp_hundredths, source, event.program, control.mrid, until, primacy, control.version
     return {
-        setting.mode: InForce(
-            setting.mode, setting.value, control.ramp_hundredths, source, event.program, control.mrid, until
-        )
+        setting.mode: InForce(setting.mode, setting.value, *who)
         for setting in control.settings
         if setting.mode in modes
     }

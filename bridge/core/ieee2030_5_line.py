@@ -1,0 +1,259 @@
+"""One utility's line over IEEE 2030.5: the client's session on one side, the core on the other.
+
+The session tells the schedule whole whenever it changed; what differs from what was published becomes events, committed
+with the messages that they rest on and the session's state, before anything acts. The dialect knows no opting: what a
+device cannot do is answered by the event engine, and what plan or policy does not carry is put in log and status.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from wattseal.bridge import journal
+from wattseal.bridge.core.contact import Contact
+from wattseal.bridge.core.core import Core, Estate
+from wattseal.bridge.core.deed import Deed
+from wattseal.bridge.core.inbound import Arrival, EventTaken, Tidings
+from wattseal.bridge.core.notification_door import notification_door
+from wattseal.bridge.core.published import differences
+from wattseal.bridge.core.readings_told import ReadingsTold
+from wattseal.bridge.core.seed import seed_of
+from wattseal.bridge.core.server_config import address_of, client_config, own_lfdi, server_of, translation_context
+from wattseal.bridge.core.server_rim import Rim, opened_rim
+from wattseal.bridge.site.model import Utility
+from wattseal.certs.errors import WorldError
+from wattseal.protocols.ieee2030_5.client import shell
+from wattseal.protocols.ieee2030_5.client.config import ClientConfig
+from wattseal.protocols.ieee2030_5.client.duties.der import DerReports
+from wattseal.protocols.ieee2030_5.client.duties.der_documents import InForceSettings
+from wattseal.protocols.ieee2030_5.client.duties.information import Information
+from wattseal.protocols.ieee2030_5.client.duties.log_events import LogEvents
+from wattseal.protocols.ieee2030_5.client.duties.metering import Metering
+from wattseal.protocols.ieee2030_5.client.duties.registration import Registration
+from wattseal.protocols.ieee2030_5.client.duties.subscriptions import Subscriptions
+from wattseal.protocols.ieee2030_5.client.duty import Duty
+from wattseal.protocols.ieee2030_5.client.happenings import (
+    Happening,
+    MessageRefused,
+    Noted,
+    Registered,
+    RegistrationRefused,
+    ScheduleChanged,
+    Told,
+    UtilityAnswers,
+    UtilitySilent,
+)
+from wattseal.protocols.ieee2030_5.client.session import ClientSession
+from wattseal.protocols.ieee2030_5.mentioned import Mentioned, mentioned_in
+from wattseal.protocols.ieee2030_5.profiles import MEDIA_TYPE, Profile
+from wattseal.protocols.ieee2030_5.settings_in_force import settings_in_force
+from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, translate
+from wattseal.protocols.ingress import Report
+
+_log = structlog.get_logger("utility")
+
+
+class ServerLine:
+    """The line to one server; `run` keeps it until it is cancelled."""
+
+    def __init__(self, utility: Utility, core: Core, estate: Estate, base: Path) -> None:
+        self._utility = utility
+        self._core = core
+        self._estate = estate
+        self._base = base
+        self._address = address_of(utility.url)
+        self._one_at_a_time = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._kept = b""
+        self._contact = Contact(core.contacts, utility.name)
+        self._session: ClientSession | None = None
+
+    @property
+    def session(self) -> ClientSession:
+        """The session, once `begin` was called, for whoever drives it or shows its state."""
+        if self._session is None:
+            raise WorldError("line_not_begun", f"The line to {self._utility.name} has not begun.")
+        return self._session
+
+    async def run(self) -> None:
+        """Speaks with the server. Raises `MisuseError` where its address, certificate or files cannot be used."""
+        async with AsyncExitStack() as stack:
+            rim = await stack.enter_async_context(opened_rim(self._utility, self._estate, self._base))
+            session = self.begin(rim.profile, rim.dcap, rim.certificate)
+            await self._listen(stack, rim)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._measure())
+                    await shell.run(session, rim.exchange, self._estate.clock, self.handle, self.save, self._wake)
+            except ExceptionGroup as several:
+                raise _first_of(several) from several
+
+    def begin(self, profile: Profile, dcap: str, certificate: bytes | None) -> ClientSession:
+        """Makes the session from the site file and what the journal kept of it. `certificate`: ours, DER."""
+        utility, site = self._utility, self._estate.site
+        lfdi = own_lfdi(utility, certificate)
+        seed = seed_of(self._estate.store, utility.name)
+        config = client_config(site, utility, lfdi=lfdi, seed=seed, profile=profile, dcap=dcap)
+        self._lfdi = lfdi
+        self._context = translation_context(config, utility)
+        self._told = ReadingsTold(config)
+        self._der = DerReports(config)
+        duties: list[Duty] = [
+            Registration(config), self._der, Information(config), Metering(config), LogEvents(config),
+        ]  # fmt: skip
+        if config.notification_uri:
+            duties.append(Subscriptions(config))
+        self._takers = [duty for duty in duties if isinstance(duty, DerReports | Information | Metering | LogEvents)]
+        self._session = self._recalled(config, duties)
+        self._contact.begin(profile.name, lfdi)
+        return self._session
+
+    async def handle(self, happenings: Sequence[Happening]) -> None:
+        """What happened on the session, handed to the core; `run` calls it, or whoever drives the session instead."""
+        async with self._one_at_a_time:
+            for happening in happenings:
+                await self._handled(happening)
+
+    async def notified(self, path: str, body: bytes, peer_lfdi: bytes | None) -> int:
+        """A notification at our door: it is durable before it is answered. The status of the answer."""
+        status, happenings = self.session.notified(self._estate.clock.now(), path, body, peer_lfdi)
+        await self.handle(happenings)
+        await self.save(self.session.state_bytes())
+        self._wake.set()
+        return status
+
+    async def save(self, state: bytes) -> None:
+        """Keeps the session's state, unless a commit of its events has just done so."""
+        if state == self._kept:
+            return
+        deed = Deed()
+        deed.write(lambda db: journal.keep_session(db, self._utility.name, state))
+        await self._core.record(deed)
+        self._kept = state
+
+    async def hand_in(self) -> None:
+        """Hands what was read since the last time to the duties."""
+        now_ms = self._estate.clock.now().unix_ms
+        for measured in await self._estate.store.read(partial(self._told.newly, now_ms=now_ms)):
+            for duty in self._takers:
+                duty.take(measured)
+            self._wake.set()
+
+    # ---- what happened -----------------------------------------------------------------------------------------
+
+    async def _handled(self, happening: Happening) -> None:
+        match happening:
+            case ScheduleChanged():
+                await self._scheduled(happening)
+            case MessageRefused(href, raw, reason, sentence):
+                _log.warning("message_refused", utility=self._utility.name, href=href, reason=reason, sentence=sentence)
+                await self._core.refuse(self._arrival(raw), reason)
+            case Told():
+                await self._said(happening)
+            case Noted(note):
+                _log.info(
+                    "event_note", utility=self._utility.name, kind=str(note.kind), about=note.subject.hex().upper()
+                )
+            case UtilitySilent() | UtilityAnswers() | Registered() | RegistrationRefused():
+                self._contact.heard(happening)
+
+    async def _scheduled(self, changed: ScheduleChanged) -> None:
+        """Publishes what differs; the messages that brought it are put on record even where nothing does."""
+        name, now = self._utility.name, self._estate.clock.now()
+        mentioned = self._mentioned(changed)
+        arrivals = [self._arrival(heard.raw, one.names) for heard, one in zip(changed.heard, mentioned, strict=True)]
+        translation = translate(changed.segments, self._context)
+        programmes = {event_id_of(one.force): one.force.program.hex().upper() for one in changed.segments}
+        published = {event_id: timed for (of, event_id), timed in self._core.memory.events.items() if of == name}
+        cancelled = frozenset[str]().union(*(one.cancelled for one in mentioned))
+        taken = []
+        for one in differences(published, translation.events, cancelled, now.unix):
+            known_as = one.event.origin.event_id.partition("~")[0]
+            programme = programmes.get(known_as, "")
+            rests_on = (known_as, PROGRAMME + programme) if programme else (known_as,)
+            taken.append(EventTaken(one.change, one.event, 0, TRANSLATOR, rests_on))
+        self._settings(changed, now.unix)
+        self._contact.remarked(translation.remarks)
+        if not taken and not arrivals:
+            return
+        if not arrivals and all(of != name for of, _ in self._core.memory.messages):
+            arrivals = [self._arrival(b"")]  # the record of what asked for this is lost; that is put on record
+        told = await self._core.take_all(Tidings(name, arrivals, taken), lambda _consents: self._state())
+        self._contact.denied({key[1]: consent.why for key, consent in told.consents if not consent.opt_in})
+
+    def _state(self) -> bytes:
+        self._kept = self.session.state_bytes()
+        return self._kept
+
+    def _mentioned(self, changed: ScheduleChanged) -> list[Mentioned]:
+        defaults: dict[str, list[str]] = {}
+        for mrid, read in self.session.survey.programs.items():
+            link = read.program.default_der_control_link
+            if link is not None:
+                defaults.setdefault(link.href, []).append(mrid)
+        return [mentioned_in(heard.raw, heard.href, defaults) for heard in changed.heard]
+
+    def _settings(self, changed: ScheduleChanged, now: int) -> None:
+        """A default that overwrites settings of a device has them told anew."""
+        overwritten = settings_in_force(changed.segments, now)
+        for lfdi, managed in self._context.devices.items():
+            self._der.put_settings(managed.name, InForceSettings(overwritten=overwritten.get(lfdi, ())), now)
+
+    async def _said(self, told: Told) -> None:
+        """Seals what was told to the utility, with what it rests on."""
+        now = self._estate.clock.now()
+        body = Report(
+            dialect=DIALECT,
+            utility=self._utility.name,
+            request=f"{told.kind} {told.about}",
+            length=len(told.sent),
+            answered_ms=now.unix_ms,
+            code=str(told.status),
+            clock=str(now.quality),
+        )
+        deed = Deed()
+        content = hashlib.sha256(told.sent).digest()
+        deed.say(self._estate.scribe.report(body, content, self._grounds(told), now), told.sent)
+        await self._core.record(deed)
+
+    def _grounds(self, told: Told) -> tuple[bytes, ...]:
+        if told.kind == "response":
+            timed = self._core.memory.events.get((self._utility.name, told.about.upper()))
+            return () if timed is None else (timed.intent,)
+        return self._told.grounds(told.kind, told.about)
+
+    # ---- the rim -----------------------------------------------------------------------------------------------
+
+    def _recalled(self, config: ClientConfig, duties: Sequence[Duty]) -> ClientSession:
+        """The session as it was kept; a state of another release is told and begun anew: the server is read again."""
+        kept = self._estate.store.read_now(journal.recall).sessions.get(self._utility.name)
+        try:
+            return ClientSession(config, kept, duties)
+        except WorldError as error:
+            _log.error("session_state_unread", utility=self._utility.name, reason=error.reason, sentence=error.sentence)
+            return ClientSession(config, None, duties)
+
+    async def _listen(self, stack: AsyncExitStack, rim: Rim) -> None:
+        listener = server_of(self._utility).listener
+        if listener is not None:
+            await stack.enter_async_context(notification_door(listener, rim.server_tls, self.notified))
+
+    async def _measure(self) -> None:
+        period = min((device.sampling_seconds for device in self._estate.site.devices), default=10)
+        while True:
+            await self.hand_in()
+            await asyncio.sleep(period)
+
+    def _arrival(self, raw: bytes, about: tuple[str, ...] = ()) -> Arrival:
+        return Arrival(DIALECT, self._utility.name, self._address.authority, MEDIA_TYPE, raw, self._lfdi, about)
+
+
+def _first_of(several: ExceptionGroup[Exception]) -> Exception:
+    """The failure that ended a group of tasks, as whoever keeps the line wants it."""
+    first = several.exceptions[0]
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first
