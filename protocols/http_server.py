@@ -21,15 +21,21 @@ from aiohttp.web_protocol import RequestHandler
 
 from wattseal.certs.errors import MisuseError, WorldError
 from wattseal.certs.identity import PeerIdentity, describe
+from wattseal.certs.tls import peer_chain
 
 LOOPBACK: Final = "127.0.0.1"
 _FAULTS_KEPT: Final = 10
+_TRICKLE_PIECES: Final = 10
 _LINGER_SECONDS: Final = 1.0  # how long the rest of a refused body is read and thrown away, so that the answer arrives
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request. `media_type` is lower case without parameters, empty if none was sent; `address` the peer's."""
+    """One request. `media_type` is lower case without parameters, empty if none was sent; `address` the peer's.
+
+    `query` is what stands after the question mark, as it came; `accept` the header's value, `host` too, None without
+    it. `chain` is the peer's certificates (DER, its own first, the root last), if the server was told to look.
+    """
 
     method: str
     path: str
@@ -37,17 +43,25 @@ class HttpRequest:
     body: bytes
     peer: PeerIdentity | None
     address: str
+    query: str = ""
+    accept: str = ""
+    host: str | None = None
+    chain: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One answer. `headers` are added to those that every answer has; `close` ends the connection after it."""
+    """One answer. `headers` are added to those that every answer has; `close` ends the connection after it.
+
+    `trickle_seconds`: the body is spread over so long, for servers that have to be slow on demand.
+    """
 
     status: int
     body: bytes = b""
     media_type: str = "text/plain"
     headers: tuple[tuple[str, str], ...] = ()
     close: bool = False
+    trickle_seconds: float = 0.0
 
 
 Respond: TypeAlias = Callable[[HttpRequest], Awaitable[HttpAnswer | None]]
@@ -90,8 +104,9 @@ async def running_http_server(
     port: int = 0,
     tls: ssl.SSLContext | None = None,
     limits: HttpLimits | None = None,
+    want_chain: bool = False,
 ) -> AsyncIterator[RunningServer]:
-    """Serves until the block is left (port 0: any free one).
+    """Serves until the block is left (port 0: any free one). `want_chain`: requests carry the peer's chain.
 
     Raises MisuseError (`listener_unprotected`) for another address than loopback without mutual TLS, and WorldError
     (`port_taken`).
@@ -100,7 +115,7 @@ async def running_http_server(
         raise MisuseError("listener_unprotected", f"Listening on {host} needs TLS that demands client certificates.")
     limits = limits or HttpLimits()
     faults: list[Exception] = []
-    server = _Server(respond, limits, faults)
+    server = _Server(respond, limits, faults, want_chain=want_chain)
     loop = asyncio.get_running_loop()
     handshake = limits.handshake_seconds if tls else None
     try:
@@ -118,7 +133,7 @@ async def running_http_server(
 class _Server(web.Server):
     """aiohttp's server of connections, with our limits and our one handler."""
 
-    def __init__(self, respond: Respond, limits: HttpLimits, faults: list[Exception]) -> None:
+    def __init__(self, respond: Respond, limits: HttpLimits, faults: list[Exception], *, want_chain: bool) -> None:
         super().__init__(
             self._handle,
             keepalive_timeout=limits.idle_seconds,  # counts from the connection on, until a whole head is there
@@ -129,6 +144,7 @@ class _Server(web.Server):
         self._respond = respond
         self._limits = limits
         self._faults = faults
+        self._want_chain = want_chain
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """A new connection: one too many is hung up on."""
@@ -151,6 +167,8 @@ class _Server(web.Server):
         response.content_type = answer.media_type
         if answer.close:
             response.force_close()
+        if answer.trickle_seconds:
+            return await _trickled(request, answer)
         return response
 
     async def _answer(self, request: web.BaseRequest) -> HttpAnswer | None:
@@ -167,7 +185,20 @@ class _Server(web.Server):
             return self._too_large()
         named = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         peer = _peer_of(request.transport)
-        return await self._respond(HttpRequest(request.method, request.path, named, body, peer, request.remote or ""))
+        return await self._respond(
+            HttpRequest(
+                request.method,
+                request.path,
+                named,
+                body,
+                peer,
+                request.remote or "",
+                query=request.rel_url.raw_query_string,
+                accept=", ".join(request.headers.getall("Accept", [])),
+                host=request.headers.get("Host"),
+                chain=_chain_of(request.transport) if self._want_chain else (),
+            )
+        )
 
     async def _read(self, request: web.BaseRequest) -> bytes | None:
         """The body, piece by piece; None as soon as it passes the limit."""
@@ -181,6 +212,25 @@ class _Server(web.Server):
     def _too_large(self) -> HttpAnswer:
         sentence = f"A body has at most {self._limits.body_bytes} bytes."
         return HttpAnswer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence.encode(), close=True)
+
+
+async def _trickled(request: web.BaseRequest, answer: HttpAnswer) -> web.StreamResponse:
+    """The answer in pieces with pauses between them."""
+    response = web.StreamResponse(status=answer.status, headers=dict(answer.headers))
+    response.content_type = answer.media_type
+    response.content_length = len(answer.body)
+    await response.prepare(request)
+    size = max(1, -(-len(answer.body) // _TRICKLE_PIECES))
+    for start in range(0, len(answer.body), size):
+        await asyncio.sleep(answer.trickle_seconds / _TRICKLE_PIECES)
+        await response.write(answer.body[start : start + size])
+    await response.write_eof()
+    return response
+
+
+def _chain_of(transport: asyncio.BaseTransport | None) -> tuple[bytes, ...]:
+    tls = None if transport is None else transport.get_extra_info("ssl_object")
+    return () if tls is None else peer_chain(tls)
 
 
 def _peer_of(transport: asyncio.BaseTransport | None) -> PeerIdentity | None:

@@ -28,12 +28,15 @@ def device(
 @simulate.command("utility", context_settings=_PASS_ON)
 def utility(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="openadr-2.0b", show_default=False)] = "openadr-2.0b",
+    name: Annotated[str, typer.Argument(help="openadr-2.0b or ieee2030.5", show_default=False)] = "openadr-2.0b",
 ) -> None:
-    """A utility's server; further options (--port 0 --json ...) go to it."""
+    """A utility's server; further options (--port 0 --json ...) go to it: see `-- --help`."""
     from wattseal.certs.errors import MisuseError
-    from wattseal.protocols.openadr20b.vtn.command import main
+    from wattseal.protocols.ieee2030_5.server import command as ieee2030_5
+    from wattseal.protocols.openadr20b.vtn import command as openadr20b
 
-    if name != "openadr-2.0b":
-        raise MisuseError("dialect_unknown", f"{name!r} is no dialect that this release simulates: openadr-2.0b.")
-    sys.exit(main(context.args))
+    programs = {"openadr-2.0b": openadr20b.main, "ieee2030.5": ieee2030_5.main}
+    if name not in programs:
+        known = ", ".join(programs)
+        raise MisuseError("dialect_unknown", f"{name!r} is no dialect that this release simulates: {known}.")
+    sys.exit(programs[name](context.args))

@@ -27,12 +27,12 @@ from wattseal.protocols.http_server import (
     RunningServer,
     running_http_server,
 )
+from wattseal.protocols.message_log import MessageLog
 from wattseal.protocols.openadr20b.codec import decode
 from wattseal.protocols.openadr20b.poll import Poll
 from wattseal.protocols.openadr20b.vocabulary import ServiceName
 from wattseal.protocols.openadr20b.vtn.config import VtnConfig
 from wattseal.protocols.openadr20b.vtn.happenings import AnyHappening
-from wattseal.protocols.openadr20b.vtn.message_log import MessageLog
 from wattseal.protocols.openadr20b.vtn.mischief import Mischief, spoiled
 from wattseal.protocols.openadr20b.vtn.session import Vtn
 from wattseal.protocols.openadr20b.vtn.state import VtnState

@@ -1,6 +1,6 @@
-"""The raw messages of a VTN, each in a file of its own, with one line about each in `index.jsonl`.
+"""The raw messages of a server, each in a file of its own, with one line about each in `index.jsonl`.
 
-Written before the answer leaves, so that the record is never behind what a VEN has seen. Knows no message's content.
+Written before the answer leaves, so that the record is never behind what a client has seen. Knows no message's content.
 """
 
 import hashlib
@@ -16,7 +16,10 @@ INDEX: Final = "index.jsonl"
 
 
 class LoggedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the index. `direction` is received or sent; `status` the HTTP status of what was sent."""
+    """One line of the index. `direction` is received or sent; `status` the HTTP status of what was sent.
+
+    `service` is what the message belongs to, as it stands in the file's name; `about` more of it, where that is little.
+    """
 
     serial: int
     at: datetime
@@ -27,6 +30,7 @@ class LoggedMessage(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     file: str
+    about: str = ""
 
 
 class MessageLog:
@@ -48,7 +52,16 @@ class MessageLog:
                 "message_log_unwritable", f"Cannot keep messages in {self._directory}: {error}."
             ) from error
 
-    def keep(self, at: datetime, direction: str, service: str, peer: str, content: bytes, status: int | None) -> None:
+    def keep(
+        self,
+        at: datetime,
+        direction: str,
+        service: str,
+        peer: str,
+        content: bytes,
+        status: int | None,
+        about: str = "",
+    ) -> None:
         """Writes one message. Raises WorldError (`message_log_unwritable`)."""
         if self._directory is None:
             return
@@ -64,6 +77,7 @@ class MessageLog:
             bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
             file=name,
+            about=about,
         )
         try:
             (self._directory / name).write_bytes(content)
