@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from wattseal.bridge import profiles
 from wattseal.bridge.site import secret_names
+from wattseal.bridge.site.charging_reader import read_charging
 from wattseal.bridge.site.mistakes import Mistake, SiteFileError, Table
 from wattseal.bridge.site.model import (
     Device,
@@ -84,9 +85,10 @@ def _device(table: Table) -> Device:
     levels = {level: _level(levels_table, level) for level in _LEVELS if levels_table.has(f"level_{level}")}
     levels_table.close()
     envelope = _envelope(table.table("envelope", "Every device needs a [device.envelope] table."), name)
+    charging = read_charging(table)
     table.close()
     return Device(
-        name, profile, link, address, unit, identity, sampling, tolerance, levels, envelope,
+        name, profile, link, address, unit, identity, sampling, tolerance, levels, envelope, charging,
     )  # fmt: skip
 
 

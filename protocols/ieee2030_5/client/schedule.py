@@ -15,7 +15,7 @@ from wattseal.protocols.ieee2030_5.editions import E2023
 from wattseal.protocols.ieee2030_5.engine.engine import fresh, step
 from wattseal.protocols.ieee2030_5.engine.forecast import Forecast, Segment, forecast
 from wattseal.protocols.ieee2030_5.engine.inputs import ClockRead, Input, Restarted, Rules, RulesChosen, Tick
-from wattseal.protocols.ieee2030_5.engine.speech import settle
+from wattseal.protocols.ieee2030_5.engine.speech import acknowledge, settle
 from wattseal.protocols.ieee2030_5.engine.state import State, from_bytes
 
 _KNOWN_PART: Final = 0.75
@@ -68,6 +68,11 @@ class Schedule:
     def settle(self, settled: Iterable[tuple[int, bytes]]) -> None:
         """These Responses (serial, LFDI) were delivered or given up."""
         self.state = settle(self.state, settled)
+
+    def acknowledge(self, mrid: bytes, now: Instant) -> bool:
+        """A person has acknowledged an event that is running; False where there is none."""
+        self.state = acknowledge(self.state, mrid, now.unix + (self.state.offset_seconds or 0))
+        return mrid in self.state.acknowledged
 
     def wake_at(self) -> int | None:
         """When something changes by the clock alone, our unix seconds."""

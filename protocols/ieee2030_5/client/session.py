@@ -157,6 +157,15 @@ class ClientSession:
         self._reader.take(now, notice.href, notice.known)
         return TAKEN, (*notice.known.refusals, *self._considered(now))
 
+    def acknowledged(self, now: Instant, mrid: bytes) -> bool:
+        """A person has acknowledged a text that is shown; False where there is none of this mRID.
+
+        The state is to be saved, and the loop woken, as after a notification.
+        """
+        found = self._sets.acknowledge(mrid, now)
+        self._owe()
+        return found
+
     def state_bytes(self) -> bytes:
         """What must survive. `revision` tells whether it can have changed."""
         dumps = {duty.name: dump for duty in self._duties if (dump := duty.dump())}

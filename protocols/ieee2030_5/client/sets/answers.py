@@ -2,8 +2,8 @@
 
 Load control says with "started" and "completed" what it applied: the duty cycle and the adjustment that was carried as
 a limit. A target reduction is a number that nobody measured, so it is not said to have been applied. The engine's "not
-applicable" is for a text "cannot be displayed"; that a text began, ended or was replaced is no answer to a text. What a
-person does (11, acknowledged) is told by the duty of messages.
+applicable" is for a text "cannot be displayed"; that a text began, ended or was replaced is no answer to a text. That a
+person acknowledged it (11) comes from the person.
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,7 @@ from wattseal.protocols.ieee2030_5.vocabulary import ResponseStatus
 _OF_TEXTS: Final = {
     Said.RECEIVED: ResponseStatus.RECEIVED,
     Said.NOT_APPLICABLE: ResponseStatus.CANNOT_BE_DISPLAYED,
+    Said.ACKNOWLEDGED: ResponseStatus.ACKNOWLEDGED,
     Said.INVALID: ResponseStatus.REJECTED_INVALID,
     Said.EXPIRED: ResponseStatus.REJECTED_EXPIRED,
 }

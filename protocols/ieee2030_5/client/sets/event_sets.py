@@ -120,6 +120,11 @@ class EventSets:
         """When something changes by the clock alone, our unix seconds."""
         return min((at for one in self._used() if (at := one.schedule.wake_at()) is not None), default=None)
 
+    def acknowledge(self, mrid: bytes, now: Instant) -> bool:
+        """A person has acknowledged a text that is shown; False where there is none of this mRID."""
+        texts = next(one for one in self._sets if one.name is FunctionSet.MESSAGING)
+        return texts.schedule.acknowledge(mrid, now)
+
     def owe(self) -> tuple[str, ...]:
         """Hands what is owed now to the Responses; the names of those whose debt changed."""
         changed = []
