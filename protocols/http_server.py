@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp import http_exceptions, web
@@ -64,6 +65,7 @@ class HttpAnswer:
     trickle_seconds: float = 0.0
 
 
+_Shown: TypeAlias = tuple[PeerIdentity | None, tuple[bytes, ...]]
 Respond: TypeAlias = Callable[[HttpRequest], Awaitable[HttpAnswer | None]]
 """None hangs up without an answer."""
 
@@ -145,6 +147,7 @@ class _Server(web.Server):
         self._limits = limits
         self._faults = faults
         self._want_chain = want_chain
+        self._shown: WeakKeyDictionary[asyncio.BaseTransport, _Shown] = WeakKeyDictionary()
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """A new connection: one too many is hung up on."""
@@ -184,7 +187,7 @@ class _Server(web.Server):
         if body is None:
             return self._too_large()
         named = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        peer = _peer_of(request.transport)
+        peer, chain = self._shown_by(request.transport)
         return await self._respond(
             HttpRequest(
                 request.method,
@@ -196,9 +199,18 @@ class _Server(web.Server):
                 query=request.rel_url.raw_query_string,
                 accept=", ".join(request.headers.getall("Accept", [])),
                 host=request.headers.get("Host"),
-                chain=_chain_of(request.transport) if self._want_chain else (),
+                chain=chain,
             )
         )
+
+    def _shown_by(self, transport: asyncio.BaseTransport | None) -> "_Shown":
+        """Who is at the other end, read once for each connection: nobody renegotiates."""
+        if transport is None:
+            return None, ()
+        if transport not in self._shown:
+            chain = _chain_of(transport) if self._want_chain else ()
+            self._shown[transport] = (_peer_of(transport), chain)
+        return self._shown[transport]
 
     async def _read(self, request: web.BaseRequest) -> bytes | None:
         """The body, piece by piece; None as soon as it passes the limit."""
@@ -228,13 +240,13 @@ async def _trickled(request: web.BaseRequest, answer: HttpAnswer) -> web.StreamR
     return response
 
 
-def _chain_of(transport: asyncio.BaseTransport | None) -> tuple[bytes, ...]:
-    tls = None if transport is None else transport.get_extra_info("ssl_object")
+def _chain_of(transport: asyncio.BaseTransport) -> tuple[bytes, ...]:
+    tls = transport.get_extra_info("ssl_object")
     return () if tls is None else peer_chain(tls)
 
 
-def _peer_of(transport: asyncio.BaseTransport | None) -> PeerIdentity | None:
+def _peer_of(transport: asyncio.BaseTransport) -> PeerIdentity | None:
     """Who the peer's certificate says it is; the chain was checked in the handshake."""
-    tls = None if transport is None else transport.get_extra_info("ssl_object")
+    tls = transport.get_extra_info("ssl_object")
     der = None if tls is None else tls.getpeercert(binary_form=True)
     return None if der is None else describe(der).peer

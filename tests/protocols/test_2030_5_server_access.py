@@ -70,7 +70,7 @@ def test_numbers_of_nothing_are_not_there(full_town, pattern):
 
 
 def test_a_header_is_no_identity():
-    """Section 6, complaint 17: nothing in a request but the certificate says who asks: the core takes no other word."""
+    """Section 2: nothing in a request but the certificate says who asks; the core takes no other word."""
     found = town("csip-2018")
     path = f"edev/{found.serial_of(ALICE)}"
     assert found.status("GET", path, BOB, host=ALICE, accept=f"application/sep+xml, {ALICE}") == 404

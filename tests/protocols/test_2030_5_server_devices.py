@@ -167,7 +167,7 @@ def test_responses_are_judged_kept_and_shown():
 
 
 def test_a_lenient_server_takes_any_response():
-    """Section 6, 1: whether an unknown LFDI is refused is argued about; both must be to be had."""
+    """1.7: whether an unknown LFDI is refused is argued about; both must be to be had."""
     found = bench(strict_responses=False)
     found.register(ALICE)
     assert answered(found, subject="DEAD", end_device_lfdi="12" * 20) == 201

@@ -83,7 +83,7 @@ def test_a_newer_control_of_the_same_mode_supersedes_at_its_start():
 
 
 def test_other_modes_and_other_programmes_do_not_supersede():
-    """1.6: independent controls run concurrently; across programmes the devices judge (#336: it must not leak)."""
+    """1.6: independent controls run concurrently; across programmes the devices judge."""
     found, program = served()
     group = found.world.groups[0].serial
     other = found.program(group, primacy=0)

@@ -3,6 +3,7 @@ controls with their Responses, DER documents and mirrored readings.
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ import pytest
 
 from wattseal.certs.device_pki import DevicePki, make_device_pki
 from wattseal.certs.identity import describe_file
-from wattseal.certs.tls import ccm8_server
+from wattseal.certs.tls import ccm8_client, ccm8_server
 from wattseal.protocols.ieee2030_5.profiles import PROFILES
 from wattseal.protocols.ieee2030_5.server.config import ServerConfig
 from wattseal.protocols.ieee2030_5.server.door import AdminClient, server_door
@@ -25,6 +26,8 @@ from py20305.client.csip_client import CsipClient
 from py20305.client.tls import TlsConfig
 from py20305.connectors.print_demo import PrintDemoConnector
 from py20305.events.dispatch import NullDispatcher
+from py20305.subscription.manager import SubscriptionManager
+from py20305.subscription.notification_server import NotificationServer
 from py20305.telemetry.coordinator import TelemetryCoordinator
 
 
@@ -53,11 +56,12 @@ async def lab(
     """Our server with CCM8 alone, its admin door, and py20305 before its first request."""
     config = ServerConfig(profile=PROFILES[profile], **settings)
     tls = ccm8_server(pki.server, pki.authority)
+    notify = ccm8_client(pki.server, pki.authority)
     headers = {"Accept": PROFILES[profile].accept} if profile == "csipaus-1.3" else None
     shown = TlsConfig(pki.device.certificate, pki.device.key, pki.authority, check_hostname=False)
     recorder = Recorder()
     async with (
-        running_server(config, tls=tls, messages=directory) as utility,
+        running_server(config, tls=tls, notify_tls=notify, messages=directory) as utility,
         server_door(utility.shell) as port,
         AdminClient(port) as admin,
     ):
@@ -160,3 +164,34 @@ async def _mirrors(client: CsipClient, admin: AdminClient, lfdi: str) -> None:
         assert {38, 63, 29, 33} <= {one["reading_type"]["uom"] for one in meters}
     finally:
         await coordinator.shutdown()
+
+
+@pytest.mark.slow
+async def test_py20305_subscribes_and_acts_on_what_it_is_told(pki: DevicePki, tmp_path: Path):
+    """CORE-018: it was never told to poll; a control reaches it by notification alone, over mutual TLS."""
+    lfdi = describe_file(pki.device.certificate).lfdi
+    async with lab(pki, "csip-2018", tmp_path) as (client, recorder, admin):
+        await admin.ask("add_device", lfdi=lfdi)
+        group = await admin.ask("add_group", members=[lfdi])
+        program = (await admin.ask("add_program", groups=[group["serial"]]))["serial"]
+        shown = TlsConfig(pki.device.certificate, pki.device.key, pki.authority, check_hostname=False)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        ear = NotificationServer("127.0.0.1", port, tls=shown, client_cert_mode="enforce")
+        client.attach_subscriptions(
+            SubscriptionManager(client.http, f"https://127.0.0.1:{port}/notify", server_2018_compat=True), ear
+        )
+        await client.connect()
+        subscribed = (await admin.ask("list", of="subscriptions"))["subscriptions"]
+        assert f"derp/{program}/derc" in {one["resource"] for one in subscribed}
+        base = {"op_mod_target_w": {"multiplier": 0, "value": 5000}}
+        await admin.ask("add_control", program=program, control={"duration": 600, "base": base})
+        await until(lambda: [one for one in recorder.done if one[0] == "control"])
+        await until(lambda: _all_delivered(admin))
+        assert len((await admin.ask("list", of="subscriptions"))["subscriptions"]) == len(subscribed)
+        await ear.stop()
+
+
+async def _all_delivered(admin: AdminClient) -> bool:
+    return not (await admin.ask("list", of="outbox"))["outbox"]

@@ -11,6 +11,7 @@ import json
 import signal
 import ssl
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def serve(arguments: argparse.Namespace, announce: Callable[[dict[str, object]], None]) -> None:
-    """Runs until SIGTERM or SIGINT; `announce` is told where, once it listens. Raises WattsealError."""
+async def serve(
+    arguments: argparse.Namespace,
+    announce: Callable[[dict[str, object]], None],
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Runs until SIGTERM or SIGINT; `announce` is told where, once it listens. `clock`: unix seconds.
+
+    Raises WattsealError.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -58,6 +66,7 @@ async def serve(arguments: argparse.Namespace, announce: Callable[[dict[str, obj
             state_file=arguments.state,
             plain_lfdi=arguments.plain_lfdi,
             judge_chains=not arguments.any_certificate,
+            clock=clock,
         ) as utility,
         server_door(utility.shell, port=arguments.admin_port, socket=arguments.admin_socket) as admin_port,
     ):

@@ -39,16 +39,20 @@ def settle(turn: Turn) -> World:
     The caller of the turn does not matter.
     """
     world = turn.world
+    seen: dict[tuple[str, str], tuple[View, str]] = {}  # many subscribe to the same
     for one in turn.world.subscribers:
         if one.made + turn.config.subscription_seconds <= turn.now:
             world = take(world, one)
             continue
         theirs = replace(turn, caller=one.owner)
-        view = look(theirs, one.resource)
+        key = (one.owner, one.resource)
+        if key not in seen:
+            view = look(theirs, one.resource)
+            seen[key] = (view, "" if view is None else digest_of(view, turn.config.profile))
+        view, told = seen[key]
         if view is None:
             world = notify(replace(theirs, world=world), one, None, NotificationStatus.CANCELLED_DELETED)
             continue
-        told = digest_of(view, turn.config.profile)
         if told != one.told:
             fresh = msgspec.structs.replace(one, told=told)
             world = notify(replace(theirs, world=put(world, fresh)), fresh, view, NotificationStatus.DEFAULT)

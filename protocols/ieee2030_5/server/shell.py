@@ -7,6 +7,7 @@ one device that was configured for tests. Times come from the wall clock, here a
 """
 
 import asyncio
+import contextlib
 import secrets
 import ssl
 import time
@@ -41,10 +42,11 @@ from wattseal.protocols.ieee2030_5.server.postman import Postman
 from wattseal.protocols.ieee2030_5.server.server import Reply, media_type_of, respond, tick
 from wattseal.protocols.ieee2030_5.server.state import Notice, World
 from wattseal.protocols.ieee2030_5.server.turn import Request
+from wattseal.protocols.ieee2030_5.server.waking import wake_at
 from wattseal.protocols.message_log import MessageLog
 
 _SEEN_KEPT: Final = 100_000
-_TICK_SECONDS: Final = 1.0
+_LONGEST_WAIT_SECONDS: Final = 60.0  # the wall clock may be set
 _CHAINS_KEPT: Final = 10_000
 
 
@@ -217,8 +219,7 @@ class ServerShell:
         if world is self.world:
             return
         self.world = world
-        if world.outbox:
-            self._news.set()
+        self._news.set()
         await self.save()
 
     async def staff(self, world: World) -> None:
@@ -254,12 +255,12 @@ class ServerShell:
         """Lets time pass and carries out notifications, until cancelled."""
         while True:
             await self.deliver_due(postman)
-            self._news.clear()
-            try:
-                async with asyncio.timeout(_TICK_SECONDS):
+            wake = wake_at(self.world, self.config, self.now)
+            wait = None if wake is None else min(max(0.0, wake - self.clock()), _LONGEST_WAIT_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
                     await self._news.wait()
-            except TimeoutError:
-                continue
+            self._news.clear()
 
     async def deliver_due(self, postman: Postman) -> None:
         """One round: what is due is sent once, all at the same time."""
