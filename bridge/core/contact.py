@@ -74,14 +74,14 @@ class Contact:
         """The prices in force. They are told here and in the log, and move no device."""
         told = [price_told(one, context) for one in prices]
         for one in told:
-            _log.info("price_in_force", utility=self._utility, **one)
+            _log.info("price_in_force", utility=self._utility, **_fields(one))
         self._put(prices=told[:_MOST])
 
     def showed(self, texts: Iterable[Shown], context: TranslationContext) -> None:
         """The texts to be shown, the most important first."""
         told = sorted((text_told(one, context) for one in texts), key=_importance)
         for one in told:
-            _log.info("text_shown", utility=self._utility, **one)
+            _log.info("text_shown", utility=self._utility, **_fields(one))
         self._put(texts=told[:_MOST])
 
     def _put(self, **fields: object) -> None:
@@ -91,3 +91,8 @@ class Contact:
 
 def _importance(text: Mapping[str, object]) -> tuple[int, str]:
     return -PRIORITIES.index(str(text["priority"])), str(text["event"])
+
+
+def _fields(told: Mapping[str, object]) -> dict[str, object]:
+    """The same for the log, where "event" is the name of what is logged."""
+    return {"about" if key == "event" else key: value for key, value in told.items()}

@@ -101,9 +101,9 @@ def change(world: World, path: str, **fields: Any) -> None:
     world.server.resources[path] = msgspec.structs.replace(world.server.resources[path], **fields)
 
 
-def lay_sets(world: World, **program: Any) -> World:
+def lay_sets(world: World, poll: int = 60, **program: Any) -> World:
     """Everything linked from the one assignment, the flow lists from the device; all lists are empty."""
-    plain(world)
+    plain(world, poll=poll)
     resources = world.server.resources
     assignment = resources["/edev/1/fsa"].items[0]
     linked = msgspec.structs.replace(
@@ -135,15 +135,15 @@ def lay_sets(world: World, **program: Any) -> World:
         href="/msg/1", mrid="3E", primacy=4, locale="en", text_message_list_link=ListLink(href="/msg/1/txt")
     )
     resources |= {
-        "/dr": DemandResponseProgramList(href="/dr", items=(load,), poll_rate=60),
+        "/dr": DemandResponseProgramList(href="/dr", items=(load,), poll_rate=poll),
         "/dr/1/edc": EndDeviceControlList(href="/dr/1/edc"),
-        "/tp": TariffProfileList(href="/tp", items=(tariff,), poll_rate=60),
+        "/tp": TariffProfileList(href="/tp", items=(tariff,), poll_rate=poll),
         "/tp/1/rc": RateComponentList(href="/tp/1/rc", items=(rate,)),
         "/tp/1/rc/1/rt": ReadingType(
             href="/tp/1/rc/1/rt", uom=Uom.WATT_HOUR, power_of_ten_multiplier=3, flow_direction=1
         ),
         "/tp/1/rc/1/tti": TimeTariffIntervalList(href="/tp/1/rc/1/tti"),
-        "/msg": MessagingProgramList(href="/msg", items=(texts,), poll_rate=60),
+        "/msg": MessagingProgramList(href="/msg", items=(texts,), poll_rate=poll),
         "/msg/1/txt": TextMessageList(href="/msg/1/txt"),
         "/edev/1/frq": FlowReservationRequestList(href="/edev/1/frq"),
         "/edev/1/frp": FlowReservationResponseList(href="/edev/1/frp"),
