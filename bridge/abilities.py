@@ -10,10 +10,12 @@ from typing import Final
 from wattseal.bridge import profiles
 from wattseal.bridge.site.model import Site, Utility
 
+_SETPOINTS: Final = ("opModFixedW", "opModTargetW", "csipaus:opModStorageTargetW")
 _DEVICE_MODES: Final[Mapping[str, tuple[str, ...]]] = {
-    "set_power": ("opModFixedW", "opModTargetW", "csipaus:opModStorageTargetW"),
+    "set_power": _SETPOINTS,
     "limit_inject": ("opModMaxLimW", "opModMaxLimWInject", "csipaus:opModGenLimW"),
-    "limit_absorb": ("opModMaxLimPctWAbsorb", "opModMaxLimWAbsorb", "csipaus:opModLoadLimW"),
+    # A charger is told a setpoint as the most that it may draw: so the plan carries it, whichever dialect asks.
+    "limit_absorb": ("opModMaxLimPctWAbsorb", "opModMaxLimWAbsorb", "csipaus:opModLoadLimW", *_SETPOINTS),
     "energize": ("opModEnergize", "opModConnect"),
     "power_factor_inject": ("opModFixedPFInjectW",),
     "power_factor_absorb": ("opModFixedPFAbsorbW",),

@@ -5,14 +5,16 @@ The same question is asked again at the gate with the gate's own facts; entities
 
 from wattseal.bridge.facts import Facts
 from wattseal.bridge.plan import Desired
-from wattseal.certs.clock import ClockQuality
 from wattseal.certs.policy import Name, Policy
 from wattseal.drivers.authorisation import SITE, UTILITY, Question, question_of
 from wattseal.drivers.commands import Decision, Operation
 
 
-def question(desired: Desired, facts: Facts, site: str) -> Question:
-    """The question that an order comes to. An order that follows no event is asked by the site itself."""
+def question(desired: Desired, facts: Facts, site: str, *, lab: bool = False) -> Question:
+    """The question that an order comes to. An order that follows no event is asked by the site itself.
+
+    `lab`: whether the site is a lab's, where alone a virtual clock is worth something.
+    """
     source = desired.source
     origin = None if source is None else source.timed.event.origin
     return question_of(
@@ -20,7 +22,7 @@ def question(desired: Desired, facts: Facts, site: str) -> Question:
         Name(SITE, site) if origin is None else Name(UTILITY, origin.utility),
         programme="" if origin is None else origin.programme,
         test=False if source is None else source.timed.event.test,
-        clock_trusted=facts.clock is not ClockQuality.UNTRUSTED,
+        clock_trusted=facts.clock.may_order(lab=lab),
         storage_low=facts.storage_low,
         raises_power=raises_power(desired, facts),
     )

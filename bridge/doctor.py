@@ -3,17 +3,18 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from wattseal.bridge.core.local_api import ask
+from wattseal.bridge.finding import Finding
 from wattseal.bridge.making import RUNNING_ROLES, differences
+from wattseal.bridge.server_findings import server_findings
 from wattseal.bridge.site.mistakes import SiteFileError
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.site.reader import read_site
 from wattseal.certs.box import Box
-from wattseal.certs.clock import BUILD_FLOOR
+from wattseal.certs.clock import BUILD_FLOOR, ClockQuality
 from wattseal.certs.errors import WattsealError
 from wattseal.certs.ledger import LEDGER, verify_whole
 from wattseal.certs.manifest import Manifest, read_manifest
@@ -24,15 +25,6 @@ from wattseal.drivers.gateway.store import behind
 from wattseal.drivers.manifest_sections import Sections, policy_entities
 
 _SOON_SECONDS: Final = 30 * 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing worth saying; `bad` if it must be mended."""
-
-    reason: str
-    sentence: str
-    bad: bool
 
 
 def examine(directory: Path) -> tuple[Finding, ...]:
@@ -108,6 +100,7 @@ def _site_notes(site: Site, box: Box) -> Iterator[Finding]:
     for utility in site.utilities:
         if utility.insecure:
             yield Finding("insecure", f"{utility.name} is spoken to in plain HTTP: {utility.insecure}.", False)
+    yield from server_findings(site, box)
     for device in site.devices:
         if not device.identity:
             yield Finding("identity_not_pinned", f"{device.name} has no identity: any device there is obeyed.", False)
@@ -154,6 +147,8 @@ def _running(box: Box) -> Iterator[Finding]:
     except WattsealError:
         yield Finding("not_running", "The bridge does not run.", False)
         return
+    if status.get("clock") == ClockQuality.VIRTUAL:
+        yield Finding("clock_virtual", "The box runs on a lab's virtual clock: every verdict says so.", False)
     gateway = status.get("gateway")
     if isinstance(gateway, dict) and not gateway.get("connected"):
         yield Finding("gateway_not_connected", "The core has no gateway: nothing can be ordered.", True)

@@ -7,7 +7,7 @@ from wattseal.bridge.replay import Record, record_of
 from wattseal.certs.box import Box
 from wattseal.certs.errors import MisuseError, WorldError
 from wattseal.certs.evidence import Evidence, export_now
-from wattseal.certs.ledger import LEDGER, Ledger
+from wattseal.certs.ledger import LEDGER, Ledger, last_issued
 from wattseal.certs.manifest import Trust, read_manifest, root_of
 from wattseal.certs.statement import Role
 from wattseal.certs.storage import Store
@@ -19,8 +19,11 @@ class EvidenceFileError(WorldError):
     """An evidence file that cannot be read."""
 
 
-def export_box(box: Box, *, from_ms: int, to_ms: int, now: int) -> bytes:
-    """Evidence of `[from_ms, to_ms)` from the ledger of a box, running or not. Opens the log's key and no other."""
+def export_box(box: Box, *, from_ms: int, to_ms: int | None, now: int) -> bytes:
+    """Evidence of `[from_ms, to_ms)` from the ledger of a box, running or not. Opens the log's key and no other.
+
+    `to_ms` None: until now, and until the last statement where a lab's clock runs ahead of now.
+    """
     if not box.core_database.exists():
         raise MisuseError("nothing_recorded", f"{box.root} has no ledger yet; run the box first.")
     trusts = box.trusts()
@@ -32,7 +35,7 @@ def export_box(box: Box, *, from_ms: int, to_ms: int, now: int) -> bytes:
             box.signer(Role.LOG),
             site=site,
             from_ms=from_ms,
-            to_ms=to_ms,
+            to_ms=(max(now, store.read_now(last_issued)) + 1) * 1000 if to_ms is None else to_ms,
             now=now,
             texts=(box.read(box.policy_file),),
         )

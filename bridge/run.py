@@ -79,7 +79,7 @@ def _turns(facts: Facts, desired: tuple[Desired, ...], site: Site, policy: Polic
     for wanted in desired:
         if not is_due(wanted, facts):
             continue
-        decision = decide(question(wanted, facts, site.name), wanted, policy)
+        decision = decide(question(wanted, facts, site.name, lab=site.lab), wanted, policy)
         if not decision.allowed or facts.epoch is None:
             yield Turn(wanted, decision, None)
             continue

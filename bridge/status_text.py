@@ -8,6 +8,8 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
     """One line a fact, most important first."""
     lab = " (lab)" if status["lab"] else ""
     yield f"{status['site']}{lab} at {status['time']}, clock {status['clock']}"
+    if status["clock"] == "virtual":
+        yield "a lab moves this clock by hand: no time here is a real one"
     gateway = status["gateway"]
     yield "gateway connected" if gateway["connected"] else "gateway NOT connected: nothing can be ordered"
     if status["storage_low"]:

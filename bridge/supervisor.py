@@ -68,12 +68,16 @@ def alone(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def children_of(directory: Path) -> tuple[Child, ...]:
-    """The processes of a box, in the order in which they start."""
-    parent = str(os.getpid())
+def children_of(directory: Path, clock: str | None = None) -> tuple[Child, ...]:
+    """The processes of a box, in the order in which they start. `clock`: `unix:PATH` of a lab's virtual clock.
+
+    The supervisor itself keeps real time: what it watches are processes, and they live and die in it.
+    """
+    shared = (str(directory), "--json", "--parent-pid", str(os.getpid()))
+    arguments = shared if clock is None else (*shared, "--clock", clock)
     return (
-        Child("gateway", "wattseal.drivers.gateway.command", (str(directory), "--json", "--parent-pid", parent)),
-        Child("core", "wattseal.bridge.core.process", (str(directory), "--json", "--parent-pid", parent)),
+        Child("gateway", "wattseal.drivers.gateway.command", arguments),
+        Child("core", "wattseal.bridge.core.process", arguments),
     )
 
 

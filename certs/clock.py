@@ -2,11 +2,12 @@
 
 The wall clock of a box may be in 1970 before the network is up, or be stepped by years in mid-event. So time here is an
 anchor (a wall time once trusted) plus what the monotonic clock has counted since; the system's wall clock only
-nudges it. Three qualities:
+nudges it. The qualities:
 
     trusted    wall and anchor agree within `STEP_SECONDS`; small differences are taken over at once
     holdover   the wall clock was stepped: it is not followed, the anchor goes on, until the two agree again
     untrusted  the wall clock lies below the floor (build, last persisted time, last checkpoint): events wait
+    virtual    somebody moves this clock by hand, in a lab: as good as trusted there, worth nothing anywhere else
 
 A wall clock that is stepped while untrusted may become trusted: that is what setting the clock means.
 """
@@ -26,6 +27,16 @@ class ClockQuality(StrEnum):
     TRUSTED = "trusted"
     HOLDOVER = "holdover"
     UNTRUSTED = "untrusted"
+    VIRTUAL = "virtual"
+
+    def may_order(self, *, lab: bool) -> bool:
+        """Whether an order may rest on such a time."""
+        return self is not ClockQuality.UNTRUSTED and (lab or self is not ClockQuality.VIRTUAL)
+
+    @property
+    def is_firm(self) -> bool:
+        """Whether such a time surely has passed, so that it may become a floor."""
+        return self in {ClockQuality.TRUSTED, ClockQuality.VIRTUAL}
 
 
 class TimeSource(Protocol):
@@ -52,9 +63,21 @@ class SystemTime:
         return time.monotonic()
 
 
+class VirtualTime:
+    """What every time source is that somebody moves by hand; instants that come from it say so."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary moment."""
+        raise NotImplementedError
+
+    def wall(self) -> float:
+        """Unix seconds."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """One look at the clock. `unix_ms` is never the wall clock itself unless `quality` is trusted."""
+    """One look at the clock. `unix_ms` is never the wall clock itself unless `quality` is trusted or virtual."""
 
     unix_ms: int
     monotonic: float
@@ -78,6 +101,7 @@ class TrustedClock:
         self._anchor_wall = 0.0
         self._anchor_monotonic = 0.0
         self._anchored = False
+        self._agreeing = ClockQuality.VIRTUAL if isinstance(source, VirtualTime) else ClockQuality.TRUSTED
 
     @property
     def floor(self) -> int:
@@ -99,7 +123,7 @@ class TrustedClock:
         if abs(wall - expected) > STEP_SECONDS:
             return Instant(int(expected * 1000), monotonic, ClockQuality.HOLDOVER)
         self._anchor(wall, monotonic)
-        return Instant(int(wall * 1000), monotonic, ClockQuality.TRUSTED)
+        return Instant(int(wall * 1000), monotonic, self._agreeing)
 
     def _anchor(self, wall: float, monotonic: float) -> None:
         self._anchor_wall, self._anchor_monotonic, self._anchored = wall, monotonic, True

@@ -160,6 +160,12 @@ def first_issued(connection: sqlite3.Connection, from_unix: int, to_unix: int) -
     return None if row[0] is None else int(row[0])
 
 
+def last_issued(connection: sqlite3.Connection) -> int:
+    """The latest unix second at which anything in the log was issued; 0 for an empty log."""
+    (latest,) = connection.execute("SELECT MAX(issued_at) FROM ledger_leaf").fetchone()
+    return 0 if latest is None else int(latest)
+
+
 def content(connection: sqlite3.Connection, digest: bytes) -> bytes | None:
     """The content of that SHA-256."""
     row = connection.execute("SELECT bytes FROM ledger_content WHERE digest = ?", (digest,)).fetchone()

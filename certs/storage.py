@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeAlias, TypeVar
 
+from wattseal.certs.errands import errand
 from wattseal.certs.errors import MisuseError, WorldError
 
 T = TypeVar("T")
@@ -120,8 +121,9 @@ class Store:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[object] = loop.create_future()
-        self._submit(_Job(work, future, loop))
-        return await future  # type: ignore[return-value]  # the future carries what this very work returned
+        with errand(loop):
+            self._submit(_Job(work, future, loop))
+            return await future  # type: ignore[return-value]  # the future carries what this very work returned
 
     def commit_now(self, work: Work[T]) -> T:
         """`commit` for code without an event loop: blocks until durable."""

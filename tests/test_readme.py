@@ -249,7 +249,7 @@ def test_the_reason_codes_of_the_gate_are_documented() -> None:
 
 def test_every_key_of_the_site_file_is_documented() -> None:
     text = (ROOT / "docs" / "site-file.md").read_text()
-    reader = (ROOT / "bridge" / "site" / "reader.py").read_text()
+    reader = "".join((ROOT / "bridge" / "site" / name).read_text() for name in ("reader.py", "server_reader.py"))
     keys = set(re.findall(r'\.(?:text|texts|whole|truth|one_of|table|tables)\("(\w+)"', reader))
     assert len(keys) > 30
     assert {key for key in keys if key not in text} == set()

@@ -37,7 +37,7 @@ def export(
     from wattseal.certs.box import Box, write_durably
 
     now = int(time.time())
-    content = export_box(Box(directory), from_ms=_ms(begin, 0), to_ms=_ms(end, (now + 1) * 1000), now=now)
+    content = export_box(Box(directory), from_ms=_ms(begin) if begin else 0, to_ms=_ms(end) if end else None, now=now)
     write_durably(output, content)
     root = Box(directory).pinned_root()
     if json_out:
@@ -59,18 +59,19 @@ def replay(
         for row in verdict.differences
     ]
     if json_out:
-        put({"compared": {str(kind): count for kind, count in verdict.compared.items()}, "differences": rows})
+        compared = {str(kind): count for kind, count in verdict.compared.items()}
+        put({"compared": compared, "differences": rows, "as_recorded": verdict.as_recorded})
     else:
         for row in rows:
             typer.echo(f"leaf {row['leaf']}: {row['kind']} of {row['subject']} comes out otherwise ({row['culprit']})")
         counts = ", ".join(f"{count} {kind}s" for kind, count in verdict.compared.items())
         typer.echo(f"Made again and compared: {counts}; {len(rows)} differ.")
+        if verdict.as_recorded:
+            typer.echo(f"Taken as recorded, for they follow from a whole schedule: {verdict.as_recorded} intents.")
     sys.exit(1 if rows else 0)
 
 
-def _ms(text: str, default: int) -> int:
-    if not text:
-        return default
+def _ms(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-import time
+from typing import Annotated
 
 import typer
 
@@ -17,11 +17,18 @@ def add_to(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def run(directory: Directory, json_out: Json = False) -> None:
+def run(
+    directory: Directory,
+    json_out: Json = False,
+    clock: Annotated[str, typer.Option(help="unix:PATH of a virtual clock; for a lab's box on loopback alone.")] = "",
+) -> None:
     """Run the bridge: the gateway and the core, each a process of its own. SIGTERM ends it."""
     from wattseal.bridge.core.opening import require_fit
     from wattseal.bridge.supervisor import alone, children_of, stop_on_signals, supervise
     from wattseal.certs.box import Box
+    from wattseal.certs.clock import SystemTime
+    from wattseal.certs.lab_clock.participant import GlimpsedTime
+    from wattseal.certs.lab_clock.words import socket_named
 
     def ready(listens: object) -> None:
         if json_out:
@@ -29,10 +36,11 @@ def run(directory: Directory, json_out: Json = False) -> None:
         else:
             tell(f"Running; {listens}. `wattseal status {directory}` tells what is in force.")
 
-    require_fit(Box(directory), int(time.time()))
+    require_fit(Box(directory), GlimpsedTime.at(socket_named(clock)) if clock else SystemTime())
+    children = children_of(directory, clock or None)
 
     async def main() -> None:
-        await supervise(children_of(directory), stop_on_signals(), ready)
+        await supervise(children, stop_on_signals(), ready)
 
     with alone(directory):  # a second core would take the local door away from the first
         asyncio.run(main())

@@ -25,6 +25,14 @@ def device(
     sys.exit(main([name, *context.args]))
 
 
+@simulate.command("clock", context_settings=_PASS_ON)
+def clock(context: typer.Context) -> None:
+    """A lab's virtual clock (--socket PATH), or a word to the one there (--advance 60 ...): see `-- --help`."""
+    from wattseal.certs.lab_clock.command import main
+
+    sys.exit(main(context.args))
+
+
 @simulate.command("utility", context_settings=_PASS_ON)
 def utility(
     context: typer.Context,

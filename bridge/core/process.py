@@ -7,7 +7,6 @@ and issuer; the gateway's and the log's are not opened here.
 import argparse
 import asyncio
 import contextlib
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -31,9 +30,11 @@ from wattseal.bridge.speaking import put, tell
 from wattseal.bridge.supervisor import stop_on_signals
 from wattseal.certs import ledger
 from wattseal.certs.box import Box
-from wattseal.certs.clock import ClockQuality, SystemTime
+from wattseal.certs.clock import SystemTime, TimeSource
 from wattseal.certs.errors import PeerError, WattsealError, WorldError
 from wattseal.certs.garbage import collect_rarely
+from wattseal.certs.lab_clock.loop import joined, run
+from wattseal.certs.parent import CHECK_SECONDS, CHECK_VIRTUAL_SECONDS, stop_with_parent
 from wattseal.certs.statement_stream import open_stream
 from wattseal.certs.storage import StorageFullError
 
@@ -121,7 +122,7 @@ async def _housekeeping(estate: Estate, core: Core) -> None:
         await asyncio.sleep(_KEEP_SECONDS)
         now = estate.clock.now()
         deed = Deed()
-        if now.quality is ClockQuality.TRUSTED:
+        if now.quality.is_firm:
             estate.clock.raise_floor(now.unix)
             deed.write(partial(journal.keep_mark, name=TIME_FLOOR, value=now.unix))
             deed.write(partial(journal.prune_samples, before_ms=now.unix_ms - _SAMPLES_KEPT_MS))
@@ -140,9 +141,11 @@ async def _sheltered(work: Awaitable[object]) -> None:
         _log.error("core_turn_failed", reason=error.reason, sentence=error.sentence)
 
 
-async def serve(box: Box, *, json_out: bool, parent: int | None) -> None:
+async def serve(
+    box: Box, source: TimeSource, *, json_out: bool, parent: int | None, check_seconds: float = CHECK_SECONDS
+) -> None:
     """Opens and runs a core until it is told to end, or its parent is gone."""
-    estate = open_estate(box, SystemTime())
+    estate = open_estate(box, source)
     try:
         collect_rarely()
         core = Core(estate)
@@ -155,15 +158,12 @@ async def serve(box: Box, *, json_out: bool, parent: int | None) -> None:
         async with local_door(box.local_socket, {"status": answer}), running_core(box, estate, core):
             if json_out:
                 put({"ready": True, "listen": str(box.local_socket)})
-            await _until_end(stop, parent)
+            watching = None if parent is None else asyncio.create_task(stop_with_parent(parent, stop, check_seconds))
+            await stop.wait()
+            if watching is not None:
+                watching.cancel()
     finally:
         estate.store.close()
-
-
-async def _until_end(stop: asyncio.Event, parent: int | None) -> None:
-    while not stop.is_set() and (parent is None or os.getppid() == parent):
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), 1.0)
 
 
 def main() -> int:
@@ -172,6 +172,7 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--parent-pid", type=int, default=None)
+    parser.add_argument("--clock", metavar="unix:PATH", help="a lab's virtual clock")
     asked = parser.parse_args()
     structlog.configure(
         processors=[
@@ -182,7 +183,11 @@ def main() -> int:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     try:
-        asyncio.run(serve(Box(asked.directory), json_out=asked.json, parent=asked.parent_pid))
+        clock = joined(asked.clock, "core")
+        check_seconds = CHECK_SECONDS if clock is None else CHECK_VIRTUAL_SECONDS
+        box, source = Box(asked.directory), clock or SystemTime()
+        serving = serve(box, source, json_out=asked.json, parent=asked.parent_pid, check_seconds=check_seconds)
+        run(serving, clock)
     except WattsealError as error:
         tell(f"wattseal core: {error.sentence}")
         return 3 if isinstance(error, WorldError) else 2

@@ -106,7 +106,6 @@ class Server:
     lfdi: str
     pen: int
     register: bool
-    post_seconds: int
     end_devices: tuple[EndDevice, ...]
     programmes: Mapping[str, str]
     listener: Listener | None

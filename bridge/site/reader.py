@@ -141,7 +141,7 @@ def _server(table: Table, devices: list[str]) -> Utility:
     tls = _tls(table)
     url = _url(table, tls, insecure, "The address of the server's DeviceCapability, https://HOST/dcap.")
     operations, ceiling = _permitted(table)
-    server = read_server(table, devices)
+    server = read_server(table, devices, encrypted=tls is not None)
     table.close()
     return Utility(
         name, str(EnrolmentKind.IEEE_2030_5), url, "", "", 1, 3600, insecure, tls, {}, {}, {}, operations, ceiling, 1,

@@ -21,8 +21,11 @@ _MOST_PEN: Final = (1 << 32) - 1
 _CONNECTION_POINT: Final = 32
 
 
-def read_server(table: Table, devices: Sequence[str]) -> Server:
-    """The part of a [[utility]] table that only this dialect has. Mistakes go to the table."""
+def read_server(table: Table, devices: Sequence[str], *, encrypted: bool) -> Server:
+    """The part of a [[utility]] table that only this dialect has. Mistakes go to the table.
+
+    `encrypted`: there is a certificate of ours, which says who we are.
+    """
     profiles = {name: name for name in (*PROFILES, AUTO)}
     profile = table.one_of("profile", "Which edition the server speaks.", profiles)
     role = table.one_of("role", "Whose certificate is ours?", {str(one): one for one in Role})
@@ -30,13 +33,12 @@ def read_server(table: Table, devices: Sequence[str]) -> Server:
     lfdi = _lfdi(table, "server_lfdi")
     pen = table.whole("pen", "Our IANA private enterprise number; 0 for none.", 0, _MOST_PEN, 0)
     register = table.truth("register", "Whether to register devices that the server does not list.", default=True)
-    post = table.whole(
-        "post_seconds", "How often status is told where the server does not say, 60 to 3600.", 60, 3600, 300
-    )
     mend = "Write one [[utility.end_device]] for each device that this server may see."
     end_devices = tuple(_end_device(item, devices, role) for item in table.tables("end_device", mend))
     _require_fit(table, end_devices, role)
-    return Server(profile, role, pin, lfdi, pen, register, post, end_devices, _programmes(table), _listener(table))
+    if not encrypted and role is Role.DEVICE and any(not one.lfdi for one in end_devices):
+        table.wrong("end_device", "has no lfdi", f"Without a certificate nothing else says who we are. {_LFDI_MEND}")
+    return Server(profile, role, pin, lfdi, pen, register, end_devices, _programmes(table), _listener(table))
 
 
 def _end_device(table: Table, devices: Sequence[str], role: Role) -> EndDevice:

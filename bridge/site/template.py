@@ -65,6 +65,27 @@ dispatch_sign = "consumption"   # what a positive LOAD_DISPATCH means here: Open
 [utility.resources]             # its resourceID = our device
 battery-1 = "battery"
 charger-1 = "charger"
+
+# A server of IEEE 2030.5 (CSIP, CSIP-AUS) is a utility of another dialect:
+# [[utility]]
+# name = "south-grid"
+# dialect = "ieee2030.5"
+# url = "https://utility.example/dcap"        # its DeviceCapability
+# tls = {{ certificate = "device.pem", key = "secret://file/device.key", authority = "serca.pem" }}
+# profile = "csip-2018"         # or csip-2023, csipaus-1.2, csipaus-1.3, auto
+# role = "device"               # or "aggregator": many end devices under one certificate
+# pin = "111115"                # as registered there, with its check digit; left out: not compared
+# server_lfdi = ""              # 40 hexadecimal digits: then no other server is believed
+# operations = ["set_power", "limit_inject", "limit_absorb"]
+# ceiling_watts = 5000
+# [[utility.end_device]]
+# device = "battery"
+# type = "battery"              # or pv, pv_battery, ev_charger
+# lfdi = ""                     # an aggregator names each device's
+# connection_point = ""         # CSIP-AUS: the NMI
+# [utility.listener]            # where notifications arrive; left out: everything is polled
+# address = "0.0.0.0:8443"
+# uri = "https://box.example:8443/2030"
 """
 
 

@@ -19,6 +19,7 @@ from .log_proof import Checkpoint, read_checkpoint
 
 T = TypeVar("T")
 _TYPE: Final = ("application/wattseal-", "+cbor")
+_CLOCK_OF: Final = {"ingress": 8, "facts": 3, "hello": 4, "receipt": 10, "reading": 6, "report": 7}
 _FILE: Final = (str, bytes, list, list, list, int, list, list, bytes, list)
 
 
@@ -62,6 +63,11 @@ class Said:
         """The number of a command or a renewal in its epoch."""
         sequence = self.body.get(2 if self.kind == "renewal" else 3)
         return sequence if isinstance(sequence, int) else 0
+
+    @property
+    def virtual(self) -> bool:
+        """Whether its time is that of a clock which a lab moved by hand."""
+        return self.body.get(_CLOCK_OF.get(self.kind)) == "virtual"
 
     @cached_property
     def order(self) -> Mapping[Any, Any]:

@@ -1,7 +1,6 @@
 """The command `wattseal-audit verify FILE --root HEX [--json]`.
 
-Exit 0: proven, with a verdict for each device. 1: broken, with the first broken link. 2: usage. 3: the file cannot be
-read. Never a traceback; results on standard output.
+Exit 0: proven, each device with a verdict. 1: broken, with the first broken link. 2: usage. 3: the file is unreadable.
 """
 
 import argparse
@@ -53,7 +52,8 @@ def _lines(verdict: Mapping[str, Any]) -> Iterator[str]:
     yield f"PROVEN under root {verdict['root']}"
     yield f"  site {verdict['site']}, gateway {verdict['gateway']}, {verdict['from']} to {verdict['to']}"
     yield f"  {verdict['statements']} statements, {verdict['commands']} commands, assurance {verdict['assurance']}"
-    yield f"  lab = {str(verdict['lab']).lower()}"
+    virtual = ", on a virtual clock: a lab moved its time by hand" if verdict["virtual_clock"] else ""
+    yield f"  lab = {str(verdict['lab']).lower()}{virtual}"
     for name, told in verdict["devices"].items():
         yield f"device {name} ({told['link']} {told['address']}): assurance {told['assurance']}"
         results = ", ".join(f"{told[result]} {result}" for result in RESULTS if told[result]) or "no receipts"

@@ -118,10 +118,9 @@ class Sealed:
 
 
 class Key:
-    """A verification key from its COSE_Key map (RFC 9052 section 7), required members only."""
+    """A P-256 or Ed25519 key from its COSE_Key map (RFC 9052 section 7), required members only; else `ValueError`."""
 
     def __init__(self, encoded: bytes) -> None:
-        """Raises `ValueError` for anything but a P-256 or an Ed25519 key."""
         self.kid, self.raw = hashlib.sha256(encoded).digest()[:16], b""
         self._key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
         match load(encoded):

@@ -31,10 +31,6 @@ class Checkpoint(NamedTuple):
         """Whether the hash is that of an Ed25519 key."""
         return hashlib.sha256(self.name.encode() + b"\n\x01" + key.raw).digest()[:4] == self.key_hash
 
-    def signed_by(self, key: Key) -> bool:
-        """Whether that key signed it."""
-        return key.verifies(self.signature, self.body())
-
 
 def read_checkpoint(text: bytes) -> Checkpoint:
     """Raises `ValueError` for what is no checkpoint with one signature; other spellings of one are let through."""

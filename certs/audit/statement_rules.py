@@ -44,8 +44,7 @@ BODY_OF: Final[Mapping[str, Mapping[int, Any]]] = {
     "manifest": {1: int, 2: int, 3: str, 4: str, 5: list, 6: bytes, 7: list, 8: bool},
 }
 # fmt: on
-_LABELS: Final = {1, 4, 15, 16, -65537, -65538, -65539}
-_CLAIMS: Final = {1, 2, 3, 4, 5, 6, 7}
+_LABELS, _CLAIMS = {1, 4, 15, 16, -65537, -65538, -65539}, {1, 2, 3, 4, 5, 6, 7}
 _NO_PARENTS: Final[tuple[set[str], set[str], int | None]] = (set(), set(), 0)
 _ID_BYTES: Final = 16
 _LEAVES, _CONTENTS = attrgetter("leaves"), part("contents")
@@ -62,9 +61,8 @@ def _fits(body: Mapping[Any, Any], layout: Mapping[int, Any] | None) -> bool:
 
 
 def _is(value: object, kind: Any) -> bool:  # `type`, not `isinstance`: True is no number here
-    return (
-        isinstance(value, list | tuple) if kind is list else type(value) in (kind if type(kind) is tuple else (kind,))
-    )
+    kinds = (list, tuple) if kind is list else kind if type(kind) is tuple else (kind,)
+    return type(value) in kinds
 
 
 def _required(case: Case, leaf: Said) -> bool:
@@ -83,7 +81,6 @@ def _in_order(case: Case, _: Part) -> bool:
     return digests == sorted(set(digests))
 
 
-# One rule, one entry: reason, sentence, subjects, what must hold for each.
 # fmt: off
 STATEMENT_RULES: Final = (
     Rule("statement_not_canonical", "Message, header or body is not the one encoding of what it says.",
@@ -110,6 +107,8 @@ STATEMENT_RULES: Final = (
          said.sealed.header.get(1) != ESP256 or int.from_bytes(said.sealed.signature[32:]) <= P256_ORDER // 2),
     Rule("signature_invalid", "The signature does not match the bytes and the key.",
          _LEAVES, lambda case, leaf: (held := case.key_for(leaf)) is None or held.key.sealed(leaf.sealed)),
+    Rule("clock_virtual", "Its time is that of a lab's virtual clock, and the manifest is not a lab's.",
+         _LEAVES, lambda case, leaf: case.manifest_for(leaf).lab or not leaf.virtual),
     Rule("statement_repeated", "It has the id of an earlier statement.",
          _LEAVES, lambda case, leaf: case.index_of["id", leaf.statement_id] == leaf.leaf),
 )

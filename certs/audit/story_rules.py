@@ -35,7 +35,6 @@ def _device(case: Case, command: Said) -> Device | None:
 
 _SAYS, _GIVES = _each("hello", "receipt", "reading", "gap"), _each("command", "renewal")
 _HELLO, _COMMAND, _DECISION = _each("hello"), _each("command"), _each("decision")
-# One rule, one entry: reason, sentence, subjects, what must hold for each.
 # fmt: off
 STORY_RULES: Final = (
     Rule("chain_missing", "A statement of the gateway has no place in its chain.",

@@ -27,7 +27,6 @@ def _under_threshold(case: Case, manifest: Manifest) -> bool:
     return enough and len({mandate.body.get(2) for mandate in mandates}) == 1
 
 
-# One rule, one entry: reason, sentence, subjects, what must hold for each.
 # fmt: off
 FILE_RULES: Final = (
     Rule("file_oversized", f"The file has more than {MAX_BYTES} bytes.",
@@ -77,8 +76,8 @@ LOG_RULES: Final = (
          == f"wattseal-log/{case.root}/{quote(case.manifests[0].site, safe='')}"),
     Rule("checkpoint_key", "The checkpoint names no Ed25519 key that has the log's role.",
          _CHECKPOINT, lambda case, _: _log_key(case) is not None),
-    Rule("checkpoint_signature", "The log's key did not sign the checkpoint.",
-         _CHECKPOINT, lambda case, _: (log := _log_key(case)) is None or case.checkpoint.signed_by(log)),
+    Rule("checkpoint_signature", "The log's key did not sign the checkpoint.", _CHECKPOINT, lambda case, _:
+         (log := _log_key(case)) is None or log.verifies(case.checkpoint.signature, case.checkpoint.body())),
     Rule("cosignature_unknown", "The file holds cosignatures; use a release that can check them.",
          _FILE, lambda case, _: not case.file[9]),
     Rule("extract_missing", "The last leaf does not say which stretch of the log this is.",

@@ -18,8 +18,7 @@ from .trust_rules import FILE_RULES, LOG_RULES, TRUST_RULES
 
 # The one order: the file, from the root to the keys, the log, each statement, what it rests on, the story.
 RULES: Final = (*FILE_RULES, *TRUST_RULES, *LOG_RULES, *STATEMENT_RULES, *RELATION_RULES, *STORY_RULES)
-_ENDINGS: Final = frozenset({"refused", "reverted", "superseded"})
-_HARDWARE_KEY_LEVEL: Final = 2
+_ENDINGS, _HARDWARE_KEY_LEVEL = frozenset({"refused", "reverted", "superseded"}), 2
 _MODBUS: Final = (
     "The gateway {gateway} states that it wrote registers at {address} and read them back. The device did not sign. "
     "Anyone with access to that network could have written or answered; that the box there is the device named, that "
@@ -86,6 +85,7 @@ def _proven(case: Case) -> dict[str, Any]:
         "commands": sum(1 for _ in case.of_kind("command")),
         "assurance": min(told, default="AL0"),
         "lab": lab,
+        "virtual_clock": any(leaf.virtual for leaf in case.leaves),
         "devices": devices,
     }
 

@@ -6,7 +6,6 @@ links next to the message need to be looked at, and for a command the two behind
 
 from typing import Final
 
-from wattseal.certs.clock import ClockQuality
 from wattseal.certs.policy import Name
 from wattseal.certs.statement import PARENTS_OF, ROLE_OF, Kind, Role, Statement
 from wattseal.drivers.authorisation import PROGRAMME, SITE, TEST, UTILITY, Question, asks_the_same, question_of
@@ -87,7 +86,7 @@ def _question(passage: Passage, order: Order, decided: Decision) -> Question:
         Name(decided.principal_type, decided.principal_id),
         programme=programme,
         test=test,
-        clock_trusted=passage.now.quality is not ClockQuality.UNTRUSTED,
+        clock_trusted=passage.may_order_by_clock,
         storage_low=facts.storage_low,
         raises_power=not toward_safe_side(order.operation, order.watts, facts),
     )

@@ -60,6 +60,11 @@ class Passage:
     dropped: tuple[tuple[bytes, str], ...] = ()
 
     @property
+    def may_order_by_clock(self) -> bool:
+        """Whether more than a release may rest on the time: a virtual clock is good in the owner's lab alone."""
+        return self.now.quality.may_order(lab=self.ground.manifest.lab)
+
+    @property
     def kind(self) -> Kind:
         """The kind of the statement; known from step 3 on."""
         return self.said.header.kind

@@ -47,7 +47,11 @@ from wattseal.drivers.gate.passage import Body, Passage, RefusalError
 MAX_SEQUENCE_JUMP: Final = 1000
 MAX_WATTS: Final = 1_000_000_000  # no device here has a gigawatt; keeps every sum far inside 64 bits
 MAX_CHAIN: Final = 1 << 62
-SLACK_SECONDS: Final[Mapping[ClockQuality, int]] = {ClockQuality.TRUSTED: 2, ClockQuality.HOLDOVER: 30}
+SLACK_SECONDS: Final[Mapping[ClockQuality, int]] = {
+    ClockQuality.TRUSTED: 2,
+    ClockQuality.VIRTUAL: 2,
+    ClockQuality.HOLDOVER: 30,
+}
 ADDRESSED: Final = frozenset({Kind.COMMAND, Kind.RENEWAL, Kind.HAIL})
 HEARD: Final = ADDRESSED | {Kind.INGRESS, Kind.INTENT, Kind.FACTS, Kind.DECISION, Kind.READING, Kind.HELLO}
 
@@ -139,7 +143,7 @@ def time(passage: Passage) -> None:
     if passage.body.lease_seconds > MAX_LEASE_SECONDS:
         raise RefusalError("lease_too_long", f"A lease of {passage.body.lease_seconds} s exceeds {MAX_LEASE_SECONDS}.")
     slack = SLACK_SECONDS.get(passage.now.quality)
-    if slack is None:
+    if slack is None or not passage.may_order_by_clock:
         if passage.releases:
             return
         raise RefusalError("clock_untrusted", "The clock is not trusted yet; only a release is taken.")

@@ -1,4 +1,5 @@
-"""The gateway as a program: `python -m wattseal.drivers.gateway.command DIR [--root HEX] [--parent-pid PID] [--json]`.
+"""The gateway as a program: `python -m wattseal.drivers.gateway.command DIR [--root HEX] [--parent-pid PID]
+[--clock unix:PATH] [--json]`.
 
 Prints one line when it is ready, and runs until SIGTERM or SIGINT (with `--parent-pid` also until standard input ends
 or the parent is gone). Exit: 0 ended, 2 usage (a text or a profile is not the one that was signed), 3 the world failed
@@ -20,6 +21,9 @@ from wattseal.certs.box import Box
 from wattseal.certs.clock import SystemTime, TimeSource
 from wattseal.certs.errors import MisuseError, WattsealError
 from wattseal.certs.garbage import collect_rarely
+from wattseal.certs.lab_clock.loop import joined
+from wattseal.certs.lab_clock.loop import run as run_on
+from wattseal.certs.parent import CHECK_SECONDS, CHECK_VIRTUAL_SECONDS
 from wattseal.drivers.gateway.opening import open_estate
 from wattseal.drivers.gateway.process import Gateway, alone, stop_on_signals
 
@@ -31,7 +35,8 @@ def main(arguments: Sequence[str] | None = None, source: TimeSource | None = Non
     """Run a gateway; the exit code."""
     parsed = _parser().parse_args(arguments)
     try:
-        asyncio.run(_serve(parsed, source or SystemTime()))
+        clock = joined(parsed.clock, "gateway")
+        run_on(_serve(parsed, source or clock or SystemTime()), clock)
     except BaseExceptionGroup as failures:
         return _told(_first(failures))
     except WattsealError as error:
@@ -67,7 +72,8 @@ async def _serve(parsed: argparse.Namespace, source: TimeSource) -> None:
         estate = open_estate(directory, parsed.root, source)
         collect_rarely()
         try:
-            await Gateway(estate).run(ready, stopped, parsed.parent_pid)
+            check_seconds = CHECK_SECONDS if parsed.clock is None else CHECK_VIRTUAL_SECONDS
+            await Gateway(estate).run(ready, stopped, parsed.parent_pid, check_seconds)
         finally:
             estate.store.close()
 
@@ -92,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("directory", metavar="DIR", help="directory of the box")
     parser.add_argument("--root", metavar="HEX", help="digest of the root record (default: the one pinned in the box)")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end when this parent, or standard input, ends")
+    parser.add_argument("--clock", metavar="unix:PATH", help="a lab's virtual clock")
     parser.add_argument("--json", action="store_true", help="announce in JSON")
     return parser
 

@@ -15,6 +15,7 @@ from wattseal.certs.box import Box
 from wattseal.certs.clock import TimeSource, TrustedClock
 from wattseal.certs.errors import MisuseError
 from wattseal.certs.keys import Signer
+from wattseal.certs.lab_clock.admission import admit
 from wattseal.certs.manifest import Manifest, TrustError, read_manifest
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Role
@@ -66,6 +67,7 @@ def open_estate(
     trust = box.trust()
     manifest = read_manifest(trust, root if root is not None else box.pinned_root(), int(source.wall()))
     sections = Sections.decode(manifest.sections)
+    admit(source, lab=manifest.lab, floor=0, hosts=(row.host for row in sections.inventory))
     signer = box.signer(Role.GATEWAY)
     _require_own_key(manifest, signer)
     policy = Policy(box.read(box.policy_file), policy_entities(sections.enrolments, sections.inventory))
@@ -86,6 +88,7 @@ def open_estate(
         memory = GateMemory.begin(secrets.token_bytes(EPOCH_BYTES), manifest.version, found.mark)
         gate = Gate(manifest, policy, sections, memory, manifest.gateway)
         floor = max(found.floor, manifest.statement.header.issued_at)
+        admit(source, lab=manifest.lab, floor=floor, hosts=())
         stations, links = _stations(sections, profiles, source)
     except BaseException:
         store.close()
@@ -114,7 +117,8 @@ def _profile(row: InventoryRow) -> Profile:
 def _stations(
     sections: Sections, profiles: Mapping[str, Profile], source: TimeSource
 ) -> tuple[tuple[Station, ...], tuple[ModbusLink, ...]]:
-    links = shared_links([link_settings(profiles[row.device], row.host, row.port) for row in sections.inventory])
+    wanted = [link_settings(profiles[row.device], row.host, row.port) for row in sections.inventory]
+    links = shared_links(wanted, partial(ModbusLink, monotonic=source.monotonic))
     stations = []
     for row in sections.inventory:
         link = links[row.host, row.port]

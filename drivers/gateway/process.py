@@ -12,7 +12,6 @@ import fcntl
 import math
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ import structlog
 from wattseal.certs import cose, statement
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.errors import WorldError
+from wattseal.certs.parent import CHECK_SECONDS, stop_with_parent
 from wattseal.certs.statement import Statement
 from wattseal.certs.statement_stream import StatementStream, StreamError, StreamLostError
 from wattseal.certs.storage import StorageError
@@ -39,7 +39,6 @@ from wattseal.drivers.gateway.rows import CommandRow
 from wattseal.drivers.gateway.worker import RESTART_GRACE_SECONDS, Worker, local_facts
 
 HOUSEKEEPING_SECONDS: Final = 5.0
-ORPHAN_CHECK_SECONDS: Final = 0.5
 CANCEL_AGAIN_SECONDS: Final = 0.05
 FIRST_LOOK_SECONDS: Final = 4.0  # what charge a battery has, above all; a device that does not answer is not waited for
 _SOCKET_MASK: Final = 0o117  # leaves 0660
@@ -76,7 +75,13 @@ class Gateway:
         self._cores: asyncio.Queue[StatementStream] = asyncio.Queue()
         self._restore(estate.clock.now())
 
-    async def run(self, ready: Callable[[Path], None], stopped: asyncio.Event, parent: int | None = None) -> None:
+    async def run(
+        self,
+        ready: Callable[[Path], None],
+        stopped: asyncio.Event,
+        parent: int | None = None,
+        check_seconds: float = CHECK_SECONDS,
+    ) -> None:
         """Serve until `stopped`, or until `parent` is gone. Raises `WorldError` where the socket cannot be had."""
         path = self._estate.box.gateway_socket
         try:
@@ -86,7 +91,7 @@ class Gateway:
                 running += [tasks.create_task(worker.run()) for worker in self.workers.values()]
                 running += [tasks.create_task(self._attend(tasks)), tasks.create_task(self._keep_house())]
                 if parent is not None:
-                    running.append(tasks.create_task(stop_with_parent(parent, stopped)))
+                    running.append(tasks.create_task(stop_with_parent(parent, stopped, check_seconds)))
                 try:
                     ready(path)
                     await stopped.wait()
@@ -233,20 +238,6 @@ def stop_on_signals(stopped: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-
-
-async def stop_with_parent(parent: int, stopped: asyncio.Event) -> None:
-    """Sets `stopped` when standard input ends or `parent` is no longer our parent."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    with contextlib.suppress(OSError, ValueError):
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while not stopped.is_set() and os.getppid() == parent:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ORPHAN_CHECK_SECONDS):
-                if not await reader.read(64):
-                    break
-    stopped.set()
 
 
 def _counters_of(estate: Estate, device: str) -> tuple[tuple[str, int], ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wattseal.certs import cbor, statement
-from wattseal.certs.clock import ClockQuality, Instant
+from wattseal.certs.clock import Instant
 from wattseal.certs.keys import Signer
 from wattseal.certs.statement import Header, Kind, Statement
 from wattseal.drivers.modbus.exchange import Exchange
@@ -64,5 +64,5 @@ def frames_of(exchanges: tuple[Exchange, ...]) -> Frames:
 
 
 def believed_floor(at: Instant) -> int | None:
-    """The unix second that surely has passed, or None where the clock is not trusted."""
-    return at.unix if at.quality is ClockQuality.TRUSTED else None
+    """The unix second that surely has passed, or None where the clock does not know."""
+    return at.unix if at.quality.is_firm else None

@@ -9,11 +9,12 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from wattseal.certs.errors import MisuseError, WorldError
+from wattseal.certs.lab_clock.loop import joined, run
 from wattseal.drivers.simulators.battery_controls import BatteryRating
 from wattseal.drivers.simulators.battery_inverter import BatteryInverter, BatteryOptions
 from wattseal.drivers.simulators.clock import Clock, SystemClock, VirtualClock
@@ -64,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, and return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        asyncio.run(serve(_options(arguments), lambda running: _announce(running, as_json=arguments.json)))
+        clock = joined(arguments.clock, f"device {arguments.serial}")
+        options = _options(arguments) if clock is None else replace(_options(arguments), clock=clock)
+        run(serve(options, lambda running: _announce(running, as_json=arguments.json)), clock)
     except MisuseError as error:
         sys.stderr.write(f"{error.sentence}\n")
         return USAGE
@@ -181,7 +184,9 @@ def _device(
         "--control-port", type=int, default=0, help="control door's port on 127.0.0.1 (0: any free one)"
     )
     parser.add_argument("--write-log", type=Path, help="file to which every write frame is appended")
-    parser.add_argument("--virtual-clock", metavar="START", help="stand still at this time until the door moves it on")
+    time = parser.add_mutually_exclusive_group()
+    time.add_argument("--virtual-clock", metavar="START", help="stand still at this time until the door moves it on")
+    time.add_argument("--clock", metavar="unix:PATH", help="follow a lab's clock (`wattseal simulate clock`)")
     parser.add_argument("--json", action="store_true", help="announce in JSON")
     return parser
 

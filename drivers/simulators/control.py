@@ -92,7 +92,7 @@ class Control:
     def advance(self, seconds: float) -> None:
         """Move a virtual clock on; the physics follow at once."""
         if not isinstance(self._clock, VirtualClock):
-            raise MisuseError("real_clock", "This simulator runs on the real clock; start it with a virtual one.")
+            raise MisuseError("real_clock", "This door moves a clock of its own alone; start the simulator with one.")
         self._device.state(self._clock.advance(seconds))
 
     def answer(self, line: bytes) -> bytes:

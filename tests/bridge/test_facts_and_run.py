@@ -241,6 +241,16 @@ def test_the_default_policy(order, asked_by, circumstances, expected):
     assert (decision.order, decision.policy_digest) == (order.encode(), POLICY.digest)
 
 
+@pytest.mark.parametrize("lab", [True, False])
+def test_a_virtual_clock_is_worth_something_in_a_lab_alone(lab):
+    desired = wanted(an_order(), source())
+    facts = facts_with(clock=ClockQuality.VIRTUAL)
+    assert facts == Facts.decode(facts.encode())
+    decision = decide(question(desired, facts, SITE.name, lab=lab), desired, POLICY)
+    assert decision.allowed is lab
+    assert decision.policy_ids == ((ENROLLED,) if lab else ("clock-untrusted-only-release",))
+
+
 def test_an_operation_that_the_utility_is_not_enrolled_for():
     site = read_site(SITE_TEXT.replace(b'["set_power", "limit_inject", "limit_absorb"]', b'["limit_inject"]'))
     sections = sections_of(site)

@@ -149,20 +149,6 @@ async def test_responses_are_put_on_record_with_what_they_answer(world):
     assert all(parents and set(parents) <= intents for _, parents in responses)
 
 
-async def test_what_policy_denies_is_told_to_people(tmp_path):
-    """2030.5 knows no opting out: a limit that the enrolment does not permit stands in status."""
-    site = SERVER_SITE.replace(
-        b'operations = ["set_power", "limit_inject", "limit_absorb"]', b'operations = ["set_power"]'
-    )
-    world = await LineWorld(tmp_path / "box", site).connect()
-    await world.run(1)
-    assert world.orders() == []
-    assert world.line.session.survey.programs
-    base = control(1, 0, 600).der_control_base
-    world.bench.close()
-    assert base.op_mod_exp_lim_w is not None
-
-
 async def test_a_mode_that_cannot_be_held_is_answered_by_the_engine(tmp_path):
     """1.7: 252 for a control whose only mode no device of the site can hold."""
     site = SERVER_SITE.replace(
@@ -232,3 +218,29 @@ async def test_percent_is_of_the_envelope_that_the_server_was_told(world):
     await world.run(20)
     assert world.orders()[-1] == ("battery", "limit_inject", 0), "the default's limit at the site is the narrower one"
     assert CSIPAUS_1_3.name == world.bench.core.contacts["north"]["profile"]
+
+
+async def test_orders_are_made_again_from_intents_as_recorded(world):
+    """Re-execution: what rests on the schedule's intents comes out byte for byte; the intents are counted apart."""
+    world.show(control(1, 30, 60))
+    await world.run(200)
+    verdict = world.bench.replayed()
+    assert verdict.differences == ()
+    assert verdict.as_recorded == len(world.intents())
+    assert verdict.compared[Kind.COMMAND] == len(world.orders())
+    assert verdict.compared[Kind.INTENT] == 0
+
+
+async def test_the_policy_of_the_box_permits_any_programme_only_where_the_owner_signed_that(tmp_path):
+    """The enrolment's programme "*" is what `trust sign` draws from a site file that names none."""
+    named = SERVER_SITE + b'[utility.programmes]\nfeeder = "0B"\n'
+    world = await LineWorld(tmp_path / "box", named).connect()
+    await world.run(1)
+    assert world.orders() == [], "the default is of programme 0A, which the owner did not sign"
+    assert world.bench.core.contacts["north"]["not_followed"]
+    world.bench.close()
+    right = await LineWorld(tmp_path / "right", named.replace(b"0B", b"0a")).connect()
+    await right.run(1)
+    assert right.orders() == [("battery", "limit_inject", 0)]
+    assert right.intents()[0].origin.programme == "feeder"
+    right.bench.close()

@@ -13,9 +13,10 @@ from wattseal.bridge.making import RUNNING_ROLES, default_policy, make_box, sect
 from wattseal.bridge.site.mistakes import SiteFileError
 from wattseal.bridge.site.reader import read_site
 from wattseal.certs.box import Box, BoxError, write_durably
-from wattseal.certs.clock import ClockQuality
+from wattseal.certs.clock import ClockQuality, VirtualTime
 from wattseal.certs.errors import MisuseError, WattsealError
 from wattseal.certs.statement import Role
+from wattseal.drivers.gateway.opening import open_estate as open_gateway
 from wattseal.drivers.manifest_sections import Sections
 
 NOT_LAB = SITE_TEXT.replace(b"lab = true", b"lab = false")
@@ -37,6 +38,67 @@ def refused(box, kind=MisuseError):
     with pytest.raises(kind) as caught:
         opened(box)
     return caught.value.reason
+
+
+class HandMoved(VirtualTime):
+    """A lab's clock that stands at one moment."""
+
+    def __init__(self, wall=NOW + 60.0):
+        self.at = wall
+
+    def wall(self):
+        return self.at
+
+    def monotonic(self):
+        return 0.0
+
+
+def test_a_lab_on_loopback_opens_on_a_virtual_clock_and_says_so(box):
+    """DESIGN, one event: a running box accepts a virtual clock only in lab mode and on loopback."""
+    estate = opened(box, HandMoved())
+    assert estate.clock.now().quality is ClockQuality.VIRTUAL
+    gateway = open_gateway(box.root, None, HandMoved())
+    gateway.store.close()
+    assert gateway.clock.now().quality is ClockQuality.VIRTUAL
+
+
+@pytest.mark.parametrize("opening", ["core", "gateway"])
+@pytest.mark.parametrize(
+    ("text", "wall", "reason"),
+    [
+        (NOT_LAB, NOW + 60, "clock_outside_lab"),
+        (SITE_TEXT.replace(b"tcp://127.0.0.1:1503", b"tcp://192.0.2.7:502"), NOW + 60, "clock_not_loopback"),
+        (SITE_TEXT, NOW - 60, "clock_behind"),
+    ],
+)
+def test_any_other_virtual_clock_is_refused(tmp_path, opening, text, wall, reason):
+    made = Box(tmp_path / "b")
+    make_box(made.root, now=NOW, site_text=text)
+    sign_manifest(made.root, now=NOW)
+    shutil.move(made.owner, tmp_path / "safe")
+    with pytest.raises(MisuseError) as caught:
+        _ = open_estate(made, HandMoved(wall)) if opening == "core" else open_gateway(made.root, None, HandMoved(wall))
+    assert caught.value.reason == reason
+
+
+def test_a_utility_elsewhere_is_no_part_of_a_lab_on_a_virtual_clock(tmp_path):
+    made = Box(tmp_path / "b")
+    text = SITE_TEXT.replace(b'"http://127.0.0.1:8080"', b'"http://utility.example/"\ninsecure = "a bench"')
+    make_box(made.root, now=NOW, site_text=text)
+    sign_manifest(made.root, now=NOW)
+    with pytest.raises(MisuseError) as caught:
+        open_estate(made, HandMoved())
+    assert caught.value.reason == "clock_not_loopback"
+
+
+def test_a_virtual_clock_before_the_time_floor_is_refused(box):
+    """What the box has lived through, on whatever clock, lies behind it."""
+    with open_estate(box, HandMoved()).store as store:
+        store.commit_now(lambda db: keep_mark(db, TIME_FLOOR, NOW + 3600))
+    with pytest.raises(MisuseError) as caught:
+        opened(box, HandMoved())
+    assert caught.value.reason == "clock_behind"
+    assert opened(box, HandMoved(NOW + 3600)).clock.floor == NOW + 3600
 
 
 def test_a_box_holds_one_closed_key_for_each_role(box):

@@ -130,6 +130,25 @@ def test_lab_is_printed(lab: bool, tmp_path: Path, capsys: pytest.CaptureFixture
     assert f"lab = {str(lab).lower()}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("line", "label"),
+    [("ingress", 8), ("facts", 3), ("hello", 4), ("receipt", 10), ("reading", 6), (None, None)],
+)
+def test_a_virtual_clock_is_printed(
+    line: str | None, label: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each kind of statement that names its clock is enough (the labels stand in docs/statements.md)."""
+    story = Story(lab=True)
+    if line is not None:
+        story.line(line).body[label] = "virtual"
+    path = tmp_path / "evidence.wse"
+    path.write_bytes(story.pack())
+    assert main(["verify", str(path), "--root", story.root]) == 0
+    printed = capsys.readouterr().out
+    assert ("on a virtual clock: a lab moved its time by hand" in printed) is (line is not None)
+    assert verify(story.pack(), story.root)["virtual_clock"] is (line is not None)
+
+
 # Assurance: AL1 is the most that plain Modbus can have; a software key, a simulator and a lab have AL0.
 @pytest.mark.parametrize(
     ("link", "hardware_key", "lab", "level"),

@@ -296,6 +296,12 @@ def signature_invalid(story: Story) -> None:
 
 
 @mutation
+def clock_virtual(story: Story) -> None:
+    """A virtual clock, told by any statement that names its clock, under a manifest that is no lab's."""
+    story.line("reading").body[6] = "virtual"
+
+
+@mutation
 def statement_repeated(story: Story) -> None:
     story.line("intent").statement_id = story.line("ingress").statement_id = bytes(range(16))
 

@@ -81,6 +81,7 @@ class GateWorld:
         sections: Sections = SECTIONS,
         policy_text: bytes = POLICY_TEXT,
         manifest_expires: int = NOW + 86_400,
+        lab: bool = True,
     ) -> None:
         self.signers = signers
         self.sections = sections
@@ -105,7 +106,7 @@ class GateWorld:
             keys=rows,
             policy_digest=hashlib.sha256(policy_text).digest(),
             sections=sections.encode(),
-            lab=True,
+            lab=lab,
         )
         self.manifest = manifest.read_manifest(
             Trust(root_record, (mandate,), sealed), manifest.root_of(root_record), NOW

@@ -134,6 +134,19 @@ def test_release_is_taken_without_a_trusted_clock_and_nothing_else_is(gate_world
     assert gate_world.say(gate_world.renewal([command], 3), **untrusted).reason == "clock_untrusted"
 
 
+def test_a_virtual_clock_is_as_good_as_trusted_in_a_lab_and_worth_nothing_elsewhere(new_gate_world):
+    """DESIGN, one event: a virtual clock only in lab mode. Elsewhere it is as a clock that is not trusted."""
+    virtual = {"quality": ClockQuality.VIRTUAL}
+    for lab in (True, False):
+        world = new_gate_world(lab=lab)
+        decision = world.introduce(world.order())
+        outcome = world.say(world.command(world.order(), [decision], 1), **virtual)
+        assert isinstance(outcome, Accepted) if lab else outcome.reason == "clock_untrusted"
+        release = world.release()
+        decision = world.introduce(release, principal=SITE, programme="")
+        assert isinstance(world.say(world.command(release, [decision], 2), **virtual), Accepted)
+
+
 def test_expired_manifest_leaves_only_the_way_back(new_gate_world):
     world = new_gate_world(manifest_expires=new_gate_world().NOW)
     decision = world.introduce(world.order())
@@ -145,7 +158,9 @@ def test_expired_manifest_leaves_only_the_way_back(new_gate_world):
     assert world.say(world.renewal([command], 3)).reason == "manifest_expired"
 
 
-@pytest.mark.parametrize(("quality", "slack"), [(ClockQuality.TRUSTED, 2), (ClockQuality.HOLDOVER, 30)])
+@pytest.mark.parametrize(
+    ("quality", "slack"), [(ClockQuality.TRUSTED, 2), (ClockQuality.VIRTUAL, 2), (ClockQuality.HOLDOVER, 30)]
+)
 def test_window_of_validity_to_the_second(new_gate_world, quality, slack):
     """Half-open: taken while now < expiry + slack, and from not-before - slack on."""
     for shift, reason in ((59 + slack, None), (60 + slack, "expired"), (-slack, None), (-slack - 1, "not_yet_valid")):

@@ -234,6 +234,7 @@ class RunningBox:
 
     box: Box
     errors: Path
+    options: tuple[str, ...] = ()
     process: asyncio.subprocess.Process | None = None
     kills: list[float] = field(default_factory=list)
 
@@ -244,8 +245,9 @@ class RunningBox:
     async def start(self) -> None:
         with self.errors.open("ab") as errors:
             self.process = await asyncio.create_subprocess_exec(
-                WATTSEAL, "run", str(self.box.root), "--json", stdout=asyncio.subprocess.PIPE, stderr=errors
-            )
+                WATTSEAL, "run", str(self.box.root), "--json", *self.options,
+                stdout=asyncio.subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), 30)
         assert line, self.errors.read_text()[-3000:]

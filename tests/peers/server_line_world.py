@@ -84,7 +84,7 @@ class LineWorld:
                 await self._told(session.received(self.now, send.token, self.server.answer(send.request)), save=save)
             await self.bench.core.look()
             wait = max(0.0, session.wake_at(self.now) - self.now.monotonic)
-            step = min(wait, end - time.unix, self.bench.core.seconds_to_next_look(60.0))
+            step = min(wait, end - time.unix, self.bench.core.seconds_to_next_look(3600.0))
             if step <= 0 and time.unix >= end:
                 return self
             time.advance(step if step > 0 else 0.001)

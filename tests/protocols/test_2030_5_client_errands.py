@@ -179,3 +179,15 @@ def test_bodies_of_duties_are_sent_as_they_are():
     sent = next(request for _, request in world.server.asked if request.href == "/box")
     assert msgspec.structs.asdict(world.server.posted[0][1])["sfdi"] == 77
     assert sent.body == BODY
+
+
+def test_an_errand_under_way_wakes_nobody():
+    """While its answer is awaited, a pause that is over is no reason to look again."""
+    world = plain(World(duties=(Chore(["a"]),), latency=1.0))
+    world.server.faults["/box"] = Answer(503)
+    world.begin().run(20)
+    sends = [send for send in world.session.sends(world.now) if send.request.href == "/box"]
+    while not sends:
+        world.run(1)
+        sends = [send for _, send in world._flying if send.request.href == "/box"]
+    assert world.session.wake_at(world.now) > world.now.monotonic

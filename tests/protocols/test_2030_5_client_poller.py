@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from wattseal.protocols.ieee2030_5.client.poller import (
     FIRST_PAUSE_SECONDS,
+    REST_MOST_SECONDS,
     SHORTEST_SECONDS,
     SPREAD_SECONDS,
     Poller,
@@ -166,6 +167,24 @@ def test_a_subscribed_resource_is_read_once_and_then_rests_until_something_chang
     bench.held.clear()
     bench.run(120)
     assert len(bench.asks["/a"]) == 4
+
+
+def test_what_changed_before_a_subscription_came_alive_is_not_missed():
+    """One more reading under the subscription; after that the server tells."""
+    bench = Bench()
+    bench.poller.watch("/a", 60, bench.now)
+    bench.run(90)
+    bench.held.add("/a")
+    bench.run(3600)
+    assert bench.asks["/a"] == [1000, 1060, 1120]
+
+
+def test_a_server_that_lost_its_subscriptions_is_not_believed_for_ever():
+    bench = Bench()
+    bench.held.add("/a")
+    bench.poller.watch("/a", 600, bench.now)
+    bench.run(4 * REST_MOST_SECONDS + 1)
+    assert len(bench.asks["/a"]) == 5
 
 
 def test_after_a_loss_everything_is_read_once_one_after_the_other_subscribed_or_not():

@@ -28,7 +28,11 @@ def told(ahead: Forecast, at: int) -> dict[bytes, dict[str, object]]:
 
 def held(world: World) -> dict[bytes, dict[str, object]]:
     values = by_device(world.last.in_force)
-    return {lfdi: {value.mode: replace(value, until=None) for value in some} for lfdi, some in values.items() if some}
+    return {
+        lfdi: {value.mode: replace(value, until=None, since=None) for value in some}
+        for lfdi, some in values.items()
+        if some
+    }
 
 
 @settings(max_examples=200, deadline=None)
@@ -82,6 +86,17 @@ def test_what_reaches_past_the_bound_ends_as_it_stands_by_itself():
     near = forecast(world.state, T0, horizon_seconds=41)
     assert near.known_until == T0 + 60
     assert {(s.since - T0, s.until - T0) for s in near.segments if s.force.mode == W} == {(0, 40), (40, 60)}
+
+
+def test_an_event_known_late_has_run_since_its_start():
+    """1.6: start in the past and not over: it runs now, and began when it was to begin."""
+    world = World(primacies={1: 5}, controls={1: [control(1, -50, 100)]}, defaults={1: default(opModFixedVar=3)})
+    world.poll(at=7)
+    ahead = forecast(world.state, T0 + 7)
+    assert {(s.force.mode, s.since - T0, s.until and s.until - T0) for s in ahead.segments} == {
+        (W, -50, 50),
+        (VAR, 7, None),
+    }
 
 
 def test_without_a_trusted_clock_the_defaults_stand_open_ended():

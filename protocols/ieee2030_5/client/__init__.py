@@ -1,7 +1,12 @@
 """The client of IEEE 2030.5: one device, or an aggregator with many devices. No socket, no clock, no task.
 
 Read it in this order: `exchange` (requests and answers), `config` (who we are), `survey` (what was read), `duty` (what
-is owed besides reading), `happenings` (what the deck is told), then the machinery that each docstring names.
+is owed besides reading), `interfaces` (what some duties can tell), `happenings` (what the deck is told). How it reads:
+`hrefs`, `kinds` (what leads where), `poller` (when), `paging`, `redirects`, `reading` (bytes into resources),
+`fetching` (one reading from question to end), `tree` (all addresses), `clock`, `contact` (is it there), `surveying`,
+and `reader`, which joins them. What follows: `picture` (for the event engine), `schedule` (the engine's place),
+`responses`, `errands` (the duties' requests on their way), `notifications`. Around it: `state`, `session`, and with a
+socket `negotiation`, `http` and `shell`.
 
 Theory of operation. The only address known beforehand is that of DeviceCapability; everything else is followed from
 link to link and kept by mRID or LFDI, never by address. One poller owns each address that is read: it keeps the

@@ -4,8 +4,9 @@ Theory of operation. Every address has a grid of times, one interval apart, that
 not move those that follow, and polls that were missed are not made up for. Outside the grid stand the extra asks: a
 notification said that something changed, a failure is tried again, the server is back after a silence. Of these there
 are at most two in any three intervals; one that has no room waits for the grid. Where a subscription tells of a
-resource its grid rests, unless something waits for it. So a healthy server counts, in any three intervals, at most six
-asks of an address, and at least two of one that is not subscribed to. Times are monotonic seconds.
+resource its grid rests, once it was read under the subscription and unless something waits for it. So a healthy server
+counts, in any three intervals, at most six asks of an address, and at least two of one that is not subscribed to.
+Times are monotonic seconds.
 """
 
 from collections import deque
@@ -20,6 +21,8 @@ SHORTEST_SECONDS: Final = 5.0
 LONGEST_SECONDS: Final = 86_400.0
 FIRST_PAUSE_SECONDS: Final = 5.0
 SPREAD_SECONDS: Final = 0.05
+REST_MOST_SECONDS: Final = 21_600.0
+"""A server that lost its subscriptions says nothing: six hours of silence are asked about."""
 _NEVER: Final = float("inf")
 
 
@@ -34,6 +37,7 @@ class _Beat:
     not_before: float = -_NEVER
     failures: int = 0
     busy: bool = False
+    covered: bool = False  # whether a subscription was alive at the last ask
     extras: deque[float] = field(default_factory=lambda: deque(maxlen=EXTRA_MOST))
 
     def room_at(self) -> float:
@@ -160,15 +164,16 @@ class Poller:
 
     def _asks(self, beat: _Beat, now: float, *, held: bool) -> bool:
         """Whether to ask now; moves the grid and counts extra asks."""
-        wanted = beat.extra_at <= now
-        if beat.due <= now:
-            asks = wanted or not held or beat.last == -_NEVER
-            if asks:
-                beat.last = now
-            beat.past(now)
-            return asks
-        beat.extras.append(now)
-        return True
+        if beat.due > now:
+            beat.extras.append(now)
+            beat.covered = held
+            return True
+        rested = now - beat.last >= REST_MOST_SECONDS
+        asks = beat.extra_at <= now or not held or not beat.covered or rested
+        beat.past(now)
+        if asks:
+            beat.last, beat.covered = now, held
+        return asks
 
     def _push(self, href: str) -> None:
         beat = self._beats[href]

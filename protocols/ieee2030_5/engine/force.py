@@ -26,7 +26,8 @@ class Source(StrEnum):
 class InForce(msgspec.Struct, frozen=True, array_like=True):
     """One mode's value. `subject`: the event's mRID, empty for a default. `until`: our unix seconds, None: open.
 
-    `primacy` is the programme's; `version` the event's, 0 for a default.
+    `primacy` is the programme's; `version` the event's, 0 for a default. `since`: the event's effective start (our
+    unix seconds), None for what is no running event's.
     """
 
     mode: str
@@ -38,6 +39,7 @@ class InForce(msgspec.Struct, frozen=True, array_like=True):
     until: int | None
     primacy: int = 0
     version: int = 0
+    since: int | None = None
 
 
 class Holding(msgspec.Struct, frozen=True, array_like=True):
@@ -101,7 +103,7 @@ def _event_values(scene: Scene, cohort: Cohort, now: int, offset: int) -> Mappin
     active = [run for run in runs if run.record.started and run.start <= now and (run.end is None or now < run.end)]
     for run in sorted(active, key=lambda run: run.rank, reverse=True):
         until = None if run.end is None else run.end - offset
-        values.update(_values(scene, run.event, run.held, Source.EVENT, until))
+        values.update(_values(scene, run.event, run.held, Source.EVENT, until, run.start - offset))
     return values
 
 
@@ -131,10 +133,12 @@ def _completed(scene: Scene, cohort: Cohort, now: int) -> list[tuple[int, Record
     ]
 
 
-def _values(scene: Scene, event: Event, modes: frozenset[str], source: Source, until: int | None) -> dict[str, InForce]:
+def _values(
+    scene: Scene, event: Event, modes: frozenset[str], source: Source, until: int | None, since: int | None = None
+) -> dict[str, InForce]:
     control = event.control
     primacy = scene.programs[event.program].primacy
-    who = control.ramp_hundredths, source, event.program, control.mrid, until, primacy, control.version
+    who = control.ramp_hundredths, source, event.program, control.mrid, until, primacy, control.version, since
     return {
         setting.mode: InForce(setting.mode, setting.value, *who)
         for setting in control.settings

@@ -28,7 +28,8 @@ Spans: TypeAlias = Mapping[str, Span]
 class Segment:
     """For these devices (LFDIs) a mode has a value from `since` to `until` (our unix seconds; None: open-ended).
 
-    What stands behind it (source, programme, event, ramp) is in `force`; its own `until` is not read (None here).
+    What stands behind it (source, programme, event, ramp) is in `force`; its own times are not read (None here). An
+    event that runs already has its effective start as `since`, also where it became known later.
     """
 
     devices: tuple[bytes, ...]
@@ -125,8 +126,10 @@ class _Walk:
         spans: dict[str, Span] = {}
         for mode, value in values.items():
             open_span = before.get(mode)
-            same = open_span is not None and _same(open_span[1], value)
-            spans[mode] = (open_span[0] if same and open_span is not None else at, value)
+            if open_span is not None and _timeless(open_span[1]) == _timeless(value):
+                spans[mode] = open_span[0], value
+            else:
+                spans[mode] = at if value.since is None else min(at, value.since), value
         for mode, (since, value) in before.items():
             if mode not in spans or spans[mode][0] != since:
                 self._emit(devices, since, at, value)
@@ -137,7 +140,7 @@ class _Walk:
             self._emit(devices, since, value.until if natural else None, value)
 
     def _emit(self, devices: tuple[bytes, ...], since: int, until: int | None, value: InForce) -> None:
-        key = since, until, msgspec.structs.replace(value, until=None)
+        key = since, until, _timeless(value)
         self._segments.setdefault(key, []).extend(devices)
 
 
@@ -155,5 +158,5 @@ def _wake_at(state: State) -> int | None:
     return None if due_at is None or state.offset_seconds is None else due_at - state.offset_seconds
 
 
-def _same(first: InForce, second: InForce) -> bool:
-    return msgspec.structs.replace(first, until=None) == msgspec.structs.replace(second, until=None)
+def _timeless(value: InForce) -> InForce:
+    return msgspec.structs.replace(value, since=None, until=None)

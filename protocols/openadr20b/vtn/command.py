@@ -10,14 +10,16 @@ import signal
 import ssl
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from wattseal.certs.errors import MisuseError, WattsealError
+from wattseal.certs.lab_clock.loop import joined, run
 from wattseal.certs.tls import TlsIdentity, mutual_tls_server
 from wattseal.protocols.openadr20b.security import OPENADR_CIPHERS
 from wattseal.protocols.openadr20b.vtn.admin_door import admin_door
 from wattseal.protocols.openadr20b.vtn.config import Allocation, VtnConfig, WantedReport
-from wattseal.protocols.openadr20b.vtn.shell import running_vtn
+from wattseal.protocols.openadr20b.vtn.shell import running_vtn, utc_now
 
 USAGE, WORLD_FAILED = 2, 3
 
@@ -26,14 +28,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, and return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        asyncio.run(serve(arguments, lambda ready: _announce(ready, as_json=arguments.json)))
+        clock = joined(arguments.clock, "utility")
+        now = utc_now if clock is None else clock.utc
+        run(serve(arguments, lambda ready: _announce(ready, as_json=arguments.json), now), clock)
     except WattsealError as error:
         sys.stderr.write(f"{error.sentence}\n")
         return USAGE if isinstance(error, MisuseError) else WORLD_FAILED
     return 0
 
 
-async def serve(arguments: argparse.Namespace, announce: Callable[[dict[str, object]], None]) -> None:
+async def serve(
+    arguments: argparse.Namespace,
+    announce: Callable[[dict[str, object]], None],
+    clock: Callable[[], datetime] = utc_now,
+) -> None:
     """Runs until SIGTERM or SIGINT; `announce` is told where, once it listens. Raises WattsealError."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -46,6 +54,7 @@ async def serve(arguments: argparse.Namespace, announce: Callable[[dict[str, obj
             tls=_tls(arguments),
             messages=arguments.messages,
             state_file=arguments.state,
+            clock=clock,
         ) as vtn,
         admin_door(vtn.shell, port=arguments.admin_port, socket=arguments.admin_socket) as admin_port,
     ):
@@ -124,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tls-cert", type=Path, action="append", help="certificate (PEM); repeat for EC and RSA")
     parser.add_argument("--tls-key", type=Path, action="append", help="its key (PEM, mode 0600)")
     parser.add_argument("--tls-ca", type=Path, help="authorities of VENs (PEM)")
+    parser.add_argument("--clock", metavar="unix:PATH", help="follow a lab's clock (`wattseal simulate clock`)")
     parser.add_argument("--json", action="store_true", help="announce in JSON")
     return parser
 
