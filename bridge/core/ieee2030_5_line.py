@@ -108,14 +108,16 @@ class ServerLine:
         self._lfdi = lfdi
         self._context = translation_context(config, utility)
         self._told = ReadingsTold(config)
-        self._der = DerReports(config)
-        self._reservations = FlowReservations(config)
+        registration = Registration(config)
+        serve = registration.may_serve
+        self._der = DerReports(config, serve)
+        self._reservations = FlowReservations(config, serve)
         duties: list[Duty] = [
-            Registration(config), self._der, Information(config), Metering(config), LogEvents(config),
-            LoadShed(config), self._reservations,
+            registration, self._der, Information(config, serve), Metering(config, serve), LogEvents(config, serve),
+            LoadShed(config, serve), self._reservations,
         ]  # fmt: skip
         if config.notification_uri:
-            duties.append(Subscriptions(config))
+            duties.append(Subscriptions(config, serve))
         self._takers = [duty for duty in duties if isinstance(duty, _TAKERS)]
         self._session = self._recalled(config, duties)
         self._contact.begin(profile.name, lfdi)

@@ -47,6 +47,12 @@ level_3 = {{ operation = "limit_absorb", watts = 0 }}
 [device.envelope]
 min_watts = -22000
 max_watts = 0
+# [device.charging]             # what to reserve every day with a server of IEEE 2030.5 that takes reservations
+# energy_watt_hours = 20000
+# power_watts = 7000
+# plugged_from = "18:00"
+# ready_by = "07:00"
+# time_zone = "Europe/Berlin"   # of these two times; UTC if left out
 
 [[utility]]
 name = "north-grid"

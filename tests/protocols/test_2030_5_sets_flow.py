@@ -132,6 +132,18 @@ def test_only_a_charger_reserves():
         duty.need("der-1", NEED, T0)
 
 
+def test_a_device_that_the_registration_refuses_asks_for_nothing_and_offers_nothing():
+    """1.3: a PIN that differs, a disabled device: nothing goes on there."""
+    settings = charger_config(pen=PEN)
+    flow, shed = FlowReservations(settings, lambda _: False), LoadShed(settings, lambda _: False)
+    threshold = ActivePower(multiplier=0, value=1)
+    world = lay_sets(World(settings, (flow, shed)), availability_update_power_change_threshold=threshold)
+    flow.need("charger", NEED, T0)
+    shed.take(Measured("charger", T0, watts=-7000))
+    world.begin().run(1000)
+    assert world.server.posted == []
+
+
 def test_a_lost_answer_makes_no_second_request():
     """The list is read before the same is asked again; the mRID is the same in any case."""
     world, _ = flow_world()
