@@ -22,9 +22,14 @@ _KNOWN_PART: Final = 0.75
 
 
 class Schedule:
-    """The engine of one server. Raises EngineStateError for stored bytes that are not of this release."""
+    """An engine of one server. Raises EngineStateError for stored bytes that are not of this release.
 
-    def __init__(self, config: ClientConfig, stored: bytes | None) -> None:
+    `foresees`: whether what will be in force is told. A day of prices has hundreds of edges, and nobody acts ahead on
+    them: to run ahead would cost seconds for nothing.
+    """
+
+    def __init__(self, config: ClientConfig, stored: bytes | None, *, foresees: bool = True) -> None:
+        self._foresees = foresees
         self._rules = Rules.EDITION_2023 if E2023 in config.profile.speaks else Rules.EDITION_2018
         self._restarted = stored is not None
         self.state: State = fresh(config.seed, self._rules) if stored is None else from_bytes(stored)
@@ -54,7 +59,7 @@ class Schedule:
             taken = step(self.state, one, now.unix)
             self.state, self._wake_at = taken.state, taken.wake_at
             happenings += [Noted(note) for note in taken.notes]
-        if self._told is None or _matters(before, self.state) or self._renews(now):
+        if self._foresees and (self._told is None or _matters(before, self.state) or self._renews(now)):
             happenings += self._forecast(now, heard)
         return tuple(happenings)
 

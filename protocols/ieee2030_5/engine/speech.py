@@ -97,7 +97,7 @@ def acknowledge(state: State, mrid: bytes, now: int) -> State:
     lfdis = tuple(sorted(lfdi for cohort in state.cohorts if _runs(cohort, mrid) for lfdi in cohort.devices))
     if not lfdis:
         return state
-    acknowledged = frozenset({*state.acknowledged, mrid}.intersection(state.events))
+    acknowledged = tuple(sorted({*state.acknowledged, mrid}.intersection(state.events)))
     if not event.control.response_required & _USER_BIT or not event.control.reply_to:
         return msgspec.structs.replace(state, acknowledged=acknowledged)
     modes = tuple(sorted(setting.mode for setting in event.control.settings))

@@ -130,7 +130,7 @@ class State(msgspec.Struct, frozen=True):
     next_serial: int = 1
     evaluated_at: int | None = None
     utility_lost_since: int | None = None
-    acknowledged: frozenset[bytes] = frozenset()
+    acknowledged: tuple[bytes, ...] = ()
     layout: int = FORMAT
 
 

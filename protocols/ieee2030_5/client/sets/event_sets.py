@@ -56,7 +56,8 @@ class EventSets:
         for name, write in WRITERS.items():
             stored = others.get(name)
             responses = Responses(config, f"response_{name}", write)
-            self._sets.append(_Set(name, Schedule(config, stored), responses, stored is not None))
+            schedule = Schedule(config, stored, foresees=name in _STEERING)
+            self._sets.append(_Set(name, schedule, responses, stored is not None))
         self._shown: dict[FunctionSet, tuple[Shown, ...]] = {}
 
     @property
