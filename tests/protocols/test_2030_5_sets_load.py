@@ -15,13 +15,13 @@ from client_2030_5_sets import (
     show,
     translated,
 )
-from client_2030_5_world import LFDI, T0, World, control, plain, status
+from client_2030_5_world import LFDI, T0, World, control, device, lay, lfdi, plain, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from wattseal.protocols.ieee2030_5.base import DateTimeInterval
-from wattseal.protocols.ieee2030_5.client.config import Ratings
+from wattseal.protocols.ieee2030_5.base import DateTimeInterval, ListLink
+from wattseal.protocols.ieee2030_5.client.config import Ratings, Role
 from wattseal.protocols.ieee2030_5.client.exchange import Silence
 from wattseal.protocols.ieee2030_5.client.happenings import ScheduleChanged, Told
 from wattseal.protocols.ieee2030_5.demand_response import (
@@ -169,6 +169,25 @@ def test_controls_of_der_and_of_load_control_hold_side_by_side():
     assert [limit_at(world, at) for at in (200, 350, 450, 701)] == [6000, 3700, 6000, None]
     restarted = world.restarted()
     assert {len(one.segments) for one in restarted.of(ScheduleChanged)} == {0}
+
+
+def test_of_an_aggregators_chargers_only_those_under_the_programme_follow_and_answer():
+    """Section 2: never respond for a DER outside of the event's group; each answers under its own LFDI."""
+    chargers = [dataclasses.replace(CHARGER, name=f"c{number}", lfdi=lfdi(number)) for number in (1, 2, 3)]
+    world = lay_sets(World(dataclasses.replace(charger_config(*chargers), role=Role.AGGREGATOR)))
+    sets = {path: found for path, found in world.server.resources.items() if path.startswith("/dr")}
+    lay(world, [device(number) for number in (1, 2, 3)])
+    world.server.resources |= sets
+    for number in (1, 3):
+        listed = world.server.resources[f"/edev/{number}/fsa"]
+        linked = replace(listed.items[0], demand_response_program_list_link=ListLink(href="/dr"))
+        world.server.resources[f"/edev/{number}/fsa"] = replace(listed, items=(linked,))
+    show(world, EDC, load_control(1, 10, 60, 50))
+    world.begin().run(30)
+    (event,) = translated(world).events
+    assert event.courses[0].devices == ("c1", "c3")
+    world.run(100)
+    assert sorted(world.responses) == sorted((1, code, lfdi(number)) for code in (1, 2, 3) for number in (1, 3))
 
 
 EVENTS = st.lists(

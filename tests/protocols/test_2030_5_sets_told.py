@@ -74,6 +74,22 @@ def test_a_price_moves_no_device():
     assert {TTI, "/tti/1/cti", "/tp"} <= set(heard)  # every message that brought it is there for the record
 
 
+def test_a_price_and_a_text_that_come_later_are_on_record_with_their_bytes():
+    """Every message that brings something is told with its bytes, also where no schedule changes by it."""
+    world = lay_sets(World(charger_config())).begin().run(30)
+    before = len(world.of(ScheduleChanged))
+    show(world, TTI, interval(1, 500, 5000))
+    world.server.resources["/tti/1/cti"] = blocks(1, (0, 245))
+    show(world, TXT, text(1, 500, 5000))
+    world.run(1000)
+    later = [heard for told in world.of(ScheduleChanged)[before:] for heard in told.heard]
+    assert {heard.href for heard in later} == {TTI, "/tti/1/cti", TXT}
+    assert any(b"<price>245</price>" in heard.raw for heard in later)
+    assert any(b"Storm tonight" in heard.raw for heard in later)
+    world.run(3600)
+    assert len([heard for told in world.of(ScheduleChanged)[before:] for heard in told.heard]) == len(later)
+
+
 def test_prices_follow_one_another_and_each_change_is_told_once():
     world = priced(interval(1, 0, 100), interval(2, 100, 100), of1=blocks(1, (0, 100)), of2=blocks(2, (0, 50))).run(500)
     told = [[price.blocks[0].price for price in said(one.prices)] for one in world.of(PricesInForce)]

@@ -101,8 +101,11 @@ class EventSets:
             one.heard_of |= bool(given)
             if not one.heard_of:
                 continue
+            events = one.schedule.state.events
             of_der = heard if one is self._der else ()
             changed |= self._heed(one, one.schedule.feed(given, now, offset_seconds, of_der), happenings)
+            # A price or a text changes no schedule, but the message that brought it goes on record like any other.
+            changed |= bool(heard) and one.name not in _STEERING and one.schedule.state.events is not events
         return (*happenings, *((self._whole(heard),) if changed else ()), *self._news())
 
     def looked(self, now: Instant, offset_seconds: int | None) -> tuple[Happening, ...]:
