@@ -40,4 +40,4 @@ def _said_by(name: str, utility: Mapping[str, Any]) -> Iterator[str]:
         what = f"{price['price'] or 'no price'} of currency {price['currency']} for a {price['per'] or 'unit'}"
         yield f"price of {name}: {what} {price['flow']}".rstrip() + f", until {price['until'] or 'further notice'}"
     for text in utility.get("texts", ()):
-        yield f"{text['priority']} message of {text.get('from') or name}: {text.get('text', '')}"
+        yield f"{text['priority']} message {text['event']} of {text.get('from') or name}: {text.get('text', '')}"

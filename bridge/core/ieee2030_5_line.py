@@ -121,6 +121,7 @@ class ServerLine:
         self._takers = [duty for duty in duties if isinstance(duty, _TAKERS)]
         self._session = self._recalled(config, duties)
         self._contact.begin(profile.name, lfdi)
+        self._core.acknowledgers[utility.name] = self.acknowledge
         return self._session
 
     async def handle(self, happenings: Sequence[Happening]) -> None:
@@ -157,7 +158,11 @@ class ServerLine:
 
     async def acknowledge(self, event_id: str) -> bool:
         """A person has acknowledged a text that is shown, by its mRID; False where there is none such."""
-        found = self.session.acknowledged(self._estate.clock.now(), bytes.fromhex(event_id))
+        try:
+            mrid = bytes.fromhex(event_id)
+        except ValueError:
+            return False
+        found = self.session.acknowledged(self._estate.clock.now(), mrid)
         await self.save(self.session.state_bytes())
         self._wake.set()
         return found

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 
 import pytest
 from bridge_world import NOW, SITE_TEXT
@@ -11,7 +12,10 @@ from msgspec.structs import replace
 from server_line_world import LineWorld
 
 from wattseal.bridge import status_text
+from wattseal.bridge.core.local_api import ask, local_door
+from wattseal.bridge.core.process import acknowledged
 from wattseal.bridge.core.status import status
+from wattseal.certs.errors import WorldError
 from wattseal.certs.statement import Kind
 from wattseal.protocols.ieee2030_5.base import Link, ListLink
 from wattseal.protocols.ieee2030_5.flow_reservation import FlowReservationResponse
@@ -106,14 +110,19 @@ async def test_a_price_stands_in_the_status_while_it_holds_and_moves_nothing(wor
     assert told_status(world)["utilities"]["north"]["prices"] == []
 
 
-async def test_a_text_stands_in_the_status_and_is_acknowledged_through_the_line(world):
+async def test_a_text_stands_in_the_status_and_is_acknowledged_through_the_local_door(world, tmp_path):
     show(world, "/msg/1/txt", text(1, 0, 600, "Storm \x9b2J tonight"))
     await world.run(10)
     (shown,) = told_status(world)["utilities"]["north"]["texts"]
     assert (shown["text"], shown["from"], shown["priority"]) == ("Storm 2J tonight", "Utility", "high")
-    assert "high message of Utility: Storm 2J tonight" in list(status_text.lines(told_status(world)))
-    assert await world.line.acknowledge(shown["event"])
-    assert not await world.line.acknowledge("00" * 16)
+    assert f"high message {shown['event']} of Utility: Storm 2J tonight" in list(status_text.lines(told_status(world)))
+    core = world.bench.core
+    async with local_door(tmp_path / "s", {}, {"acknowledge": partial(acknowledged, core)}):
+        answer = await ask(tmp_path / "s", "acknowledge", shown["event"])
+        assert answer == {"acknowledged": shown["event"], "utility": "north"}
+        for nonsense in ("", "00" * 16, "no hex", "\u20ac" * 500):
+            with pytest.raises(WorldError, match="No text"):
+                await ask(tmp_path / "s", "acknowledge", nonsense)
     await world.run(60)
     answers = [int(one.status) for path, one in world.server.posted if path == "/rsp"]
     assert answers == [1, 11]
