@@ -233,6 +233,23 @@ def test_a_grant_limits_the_charger_for_its_time_and_is_answered_like_an_event()
     assert world.responses == [(5, 1, LFDI), (5, 2, LFDI), (5, 3, LFDI)]
 
 
+def test_a_grant_is_known_as_soon_as_the_request_was_taken():
+    """The list of grants is read again at once, not when its time comes."""
+    settings = charger_config(pen=PEN)
+    duty = FlowReservations(settings)
+    world = lay_sets(World(settings, (duty,)), poll=3600).begin().run(100)
+
+    def granting(request):
+        if request.method is Method.POST:
+            asked = decode(request.body, settings.profile).resource
+            show(world, FRP, grant(5, asked.mrid, 200, 600, 4000))
+
+    world.server.faults[FRQ] = granting
+    needs(world, duty, NEED)
+    world.run(20)
+    assert limit_at(world, 300) == 4000
+
+
 def test_what_was_granted_to_a_request_of_nobody_is_ignored():
     """subject: the mRID of the request; another's grant is not ours to follow or to answer."""
     world, _ = flow_world()

@@ -233,7 +233,8 @@ class ClientSession:
             place = resolve(flight.trail.place, answer.location, self._config.authority)
             answer = replace(answer, location=place or "")
             if answer.good:
-                self._reader.hurry(now, flight.errand.request.href)  # a list that was posted to has changed
+                for changed in (flight.errand.request.href, flight.errand.news_at):  # a list that was posted to, say
+                    self._reader.hurry(now, changed)
         happenings = self._errands.ended(flight.errand, answer, now, lambda href: self._reader.hurry(now, href))
         self.revision += 1
         self._sets.settle()

@@ -167,9 +167,11 @@ class FlowReservations:
             return None
         body = encode(request_of(one, survey), self._config.profile)
         key = (self.name, place.device.name, one.mrid, "cancel" if cancelled else "ask")
+        granted = place.read.end_device.flow_reservation_response_list_link
+        news_at = "" if granted is None else granted.href
         if cancelled:
-            return Errand(key, Request(Method.PUT, one.href, body))
-        return Errand(key, Request(Method.POST, place.href, body), reread=place.href)
+            return Errand(key, Request(Method.PUT, one.href, body), news_at=news_at)
+        return Errand(key, Request(Method.POST, place.href, body), reread=place.href, news_at=news_at)
 
     def _of(self, device: str) -> tuple[Asking, ...]:
         return self._state.devices.get(device, ())
