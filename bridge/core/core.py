@@ -15,7 +15,7 @@ import contextlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -89,6 +89,7 @@ class Core:
         self._watch = watch
         self.changed = asyncio.Event()
         self.contacts: dict[str, Mapping[str, object]] = {}
+        self.acknowledgers: dict[str, Callable[[str], Awaitable[bool]]] = {}  # of texts, by utility
 
     @property
     def memory(self) -> Memory:

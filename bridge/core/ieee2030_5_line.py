@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from wattseal.bridge import journal
+from wattseal.bridge.charging import need_at
 from wattseal.bridge.core.contact import Contact
 from wattseal.bridge.core.core import Core, Estate
 from wattseal.bridge.core.deed import Deed
@@ -28,10 +29,12 @@ from wattseal.bridge.core.server_rim import Rim, opened_rim
 from wattseal.bridge.site.model import Utility
 from wattseal.certs.errors import WorldError
 from wattseal.protocols.ieee2030_5.client import shell
-from wattseal.protocols.ieee2030_5.client.config import ClientConfig
+from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType
 from wattseal.protocols.ieee2030_5.client.duties.der import DerReports
 from wattseal.protocols.ieee2030_5.client.duties.der_documents import InForceSettings
+from wattseal.protocols.ieee2030_5.client.duties.flow_reservations import FlowReservations
 from wattseal.protocols.ieee2030_5.client.duties.information import Information
+from wattseal.protocols.ieee2030_5.client.duties.load_shed import LoadShed
 from wattseal.protocols.ieee2030_5.client.duties.log_events import LogEvents
 from wattseal.protocols.ieee2030_5.client.duties.metering import Metering
 from wattseal.protocols.ieee2030_5.client.duties.registration import Registration
@@ -41,9 +44,11 @@ from wattseal.protocols.ieee2030_5.client.happenings import (
     Happening,
     MessageRefused,
     Noted,
+    PricesInForce,
     Registered,
     RegistrationRefused,
     ScheduleChanged,
+    TextsInForce,
     Told,
     UtilityAnswers,
     UtilitySilent,
@@ -55,6 +60,7 @@ from wattseal.protocols.ieee2030_5.settings_in_force import settings_in_force
 from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, translate
 from wattseal.protocols.ingress import Report
 
+_TAKERS = (DerReports, Information, Metering, LogEvents, LoadShed)
 _log = structlog.get_logger("utility")
 
 
@@ -102,15 +108,20 @@ class ServerLine:
         self._lfdi = lfdi
         self._context = translation_context(config, utility)
         self._told = ReadingsTold(config)
-        self._der = DerReports(config)
+        registration = Registration(config)
+        serve = registration.may_serve
+        self._der = DerReports(config, serve)
+        self._reservations = FlowReservations(config, serve)
         duties: list[Duty] = [
-            Registration(config), self._der, Information(config), Metering(config), LogEvents(config),
+            registration, self._der, Information(config, serve), Metering(config, serve), LogEvents(config, serve),
+            LoadShed(config, serve), self._reservations,
         ]  # fmt: skip
         if config.notification_uri:
-            duties.append(Subscriptions(config))
-        self._takers = [duty for duty in duties if isinstance(duty, DerReports | Information | Metering | LogEvents)]
+            duties.append(Subscriptions(config, serve))
+        self._takers = [duty for duty in duties if isinstance(duty, _TAKERS)]
         self._session = self._recalled(config, duties)
         self._contact.begin(profile.name, lfdi)
+        self._core.acknowledgers[utility.name] = self.acknowledge
         return self._session
 
     async def handle(self, happenings: Sequence[Happening]) -> None:
@@ -143,6 +154,26 @@ class ServerLine:
             for duty in self._takers:
                 duty.take(measured)
             self._wake.set()
+        self._reserve(now_ms // 1000)
+
+    async def acknowledge(self, event_id: str) -> bool:
+        """A person has acknowledged a text that is shown, by its mRID; False where there is none such."""
+        try:
+            mrid = bytes.fromhex(event_id)
+        except ValueError:
+            return False
+        found = self.session.acknowledged(self._estate.clock.now(), mrid)
+        await self.save(self.session.state_bytes())
+        self._wake.set()
+        return found
+
+    def _reserve(self, now: int) -> None:
+        """Offers what the chargers of this server need. A charger that the file says nothing of reserves nothing."""
+        for managed in self._context.devices.values():
+            device = self._estate.site.device(managed.name)
+            if device is not None and managed.der_type is DerType.EV_CHARGER:
+                need = None if device.charging is None else need_at(device.charging, now)
+                self._reservations.need(managed.name, need, now)
 
     # ---- what happened -----------------------------------------------------------------------------------------
 
@@ -159,6 +190,10 @@ class ServerLine:
                 _log.info(
                     "event_note", utility=self._utility.name, kind=str(note.kind), about=note.subject.hex().upper()
                 )
+            case PricesInForce(prices):
+                self._contact.priced(prices, self._context)
+            case TextsInForce(texts):
+                self._contact.showed(texts, self._context)
             case UtilitySilent() | UtilityAnswers() | Registered() | RegistrationRefused():
                 self._contact.heard(happening)
 

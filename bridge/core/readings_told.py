@@ -11,7 +11,7 @@ from wattseal.protocols.ieee2030_5.client.measured import Measured
 
 _MOST_GROUNDS: Final = 256
 _REACH_MS: Final = 300_000  # after a start, what was read within this time is still news
-_OF_THE_LATEST: Final = frozenset({"status", "availability", "log_event"})
+_OF_THE_LATEST: Final = frozenset({"status", "availability", "log_event", "load_shed"})
 _OF_MANY: Final = frozenset({"reading"})
 
 

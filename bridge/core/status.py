@@ -19,7 +19,7 @@ def status(
     return {
         "site": site.name,
         "lab": site.lab,
-        "time": _rfc3339(now.unix),
+        "time": rfc3339(now.unix),
         "clock": str(now.quality),
         "gateway": {"connected": memory.gateway.epoch is not None, "held": memory.gateway.held},
         "utilities": dict(contacts or {}),
@@ -31,8 +31,8 @@ def status(
                 "event": wish.timed.event.origin.event_id,
                 "utility": wish.timed.event.origin.utility,
                 "wish": str(wish.wish),
-                "since": _rfc3339(wish.since),
-                "until": None if wish.until is None else _rfc3339(wish.until),
+                "since": rfc3339(wish.since),
+                "until": None if wish.until is None else rfc3339(wish.until),
             }
             for wish in in_force(memory.events.values(), now.unix)
         ],
@@ -47,8 +47,8 @@ def _event(timed: TimedEvent, now: int) -> Mapping[str, object]:
         "event": timed.event.origin.event_id,
         "version": timed.event.origin.version,
         "status": str(timed.event.status),
-        "start": _rfc3339(timed.start),
-        "end": None if timed.end is None else _rfc3339(timed.end),
+        "start": rfc3339(timed.start),
+        "end": None if timed.end is None else rfc3339(timed.end),
         "over": is_over(timed, now),
         "test": timed.event.test,
     }
@@ -68,7 +68,7 @@ def _device(memory: Memory, name: str) -> Mapping[str, object]:
         },
         "measured_watts": None if picture is None or picture.measured is None else picture.measured.watts,
         "soc_permille": None if picture is None else picture.soc_permille,
-        "last_seen": _rfc3339(memory.seen_at[name]) if name in memory.seen_at else None,
+        "last_seen": rfc3339(memory.seen_at[name]) if name in memory.seen_at else None,
     }
 
 
@@ -76,7 +76,7 @@ def _hold(hold: Hold) -> Mapping[str, object]:
     """Watts toward the limit: what the devices together may do, and what the household does."""
     return {
         "room_watts": hold.room_watts,
-        "since": _rfc3339(hold.changed_at),
+        "since": rfc3339(hold.changed_at),
         "background_watts": hold.background_watts,
         "meter_believed": hold.believed,
     }
@@ -86,7 +86,8 @@ def _function(row: LiveRow) -> Mapping[str, object]:
     return {"operation": str(row.order.operation), "value": row.order.value, "standing": str(row.standing)}
 
 
-def _rfc3339(unix: int) -> str:
+def rfc3339(unix: int) -> str:
+    """An instant in writing."""
     try:
         return datetime.fromtimestamp(unix, UTC).isoformat().replace("+00:00", "Z")
     except (ValueError, OverflowError, OSError):

@@ -6,6 +6,7 @@ password is needed, it names `secret://file/PATH` or `secret://credential/NAME`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 
 from wattseal.drivers.commands import Operation
 from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
@@ -22,8 +23,25 @@ class LevelAction:
 
 
 @dataclass(frozen=True, slots=True)
+class Charging:
+    """What a charger needs each day, at up to so many watts: from `plugged_from` on, until `ready_by`.
+
+    Both are times of the day in `time_zone` (IANA name). A window may go over midnight.
+    """
+
+    energy_watt_hours: int
+    power_watts: int
+    plugged_from: time
+    ready_by: time
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
-    """One device, its link and its limits. `identity` is `maker|model|serial` once pinned, else empty."""
+    """One device, its link and its limits. `identity` is `maker|model|serial` once pinned, else empty.
+
+    `charging`: what is reserved for it with a server that takes reservations.
+    """
 
     name: str
     profile: str
@@ -35,6 +53,7 @@ class Device:
     tolerance_watts: int
     levels: Mapping[int, LevelAction]
     envelope: DeviceEnvelope
+    charging: Charging | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ dialect's signs, percents and multipliers end (mode by mode: `translating/table.
     csipaus import and export limits               courses at the site; all others at the device
     percentages of a setting                       watts, by the device's ratings as they were told to the server
     `disabled` (2023)                              no interval: the mode is switched off, and a remark says so
+    an EndDeviceControl, a flow reservation        likewise: a limit on what a device absorbs (`translating/loads`)
     rampTms, whole seconds                         the event's ramp-up; finer: a remark
 
 Which event holds a mode, and when, was settled by the dialect's own engine; nobody need judge it again, and where one
@@ -23,11 +24,12 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from wattseal.protocols.grid_event import Course, EventStatus, GridEvent, Interval, Origin, Point
-from wattseal.protocols.ieee2030_5 import modes
+from wattseal.protocols.ieee2030_5 import modes, set_values
 from wattseal.protocols.ieee2030_5.client.config import Managed, Ratings
 from wattseal.protocols.ieee2030_5.engine.force import InForce, Source
 from wattseal.protocols.ieee2030_5.engine.forecast import Segment
-from wattseal.protocols.ieee2030_5.translating.meaning import Meant, NotCarriedError
+from wattseal.protocols.ieee2030_5.translating.loads import LOADS
+from wattseal.protocols.ieee2030_5.translating.meaning import Carried, Meant, NotCarriedError
 from wattseal.protocols.ieee2030_5.translating.service import RETURN_PARTS, joined
 from wattseal.protocols.ieee2030_5.translating.table import CARRIED, NOT_CARRIED
 from wattseal.protocols.wish import ReturnToService, Wish
@@ -122,7 +124,7 @@ def _rows(
     event_id: str,
 ) -> Iterator[_Row]:
     mode, value = segment.force.mode, segment.force.value
-    carried = CARRIED.get(mode)
+    carried = _carried(mode)
     if carried is None:
         remarks.add(Remark(event_id, mode, NOT_CARRIED.get(mode, "is not known to this release")))
         return
@@ -147,12 +149,18 @@ def _rows(
 def _reading(mode: str, value: bytes, ratings: Ratings) -> _Reading:
     """What the value means at such a device; None where the mode is switched off."""
     try:
-        decoded: Any = modes.value_of(mode, value)
-        return None if _is_disabled(decoded) else CARRIED[mode].read(decoded, ratings)
+        decoded: Any = set_values.value_of(mode, value) if mode in LOADS else modes.value_of(mode, value)
+        carried = _carried(mode)
+        return None if carried is None or _is_disabled(decoded) else carried.read(decoded, ratings)
     except NotCarriedError as refused:
         return refused
     except msgspec.MsgspecError:
         return NotCarriedError("value_unreadable", "its stored value is not of this release")
+
+
+def _carried(mode: str) -> Carried | None:
+    """Of DER, or of the function sets that steer loads."""
+    return CARRIED.get(mode) or LOADS.get(mode)
 
 
 def _is_disabled(value: Any) -> bool:

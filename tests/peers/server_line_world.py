@@ -1,5 +1,6 @@
 """A box on a bench, its line over IEEE 2030.5, and the small server in memory: one clock, no socket."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import client_2030_5_world as server_world
@@ -31,17 +32,21 @@ type = "battery"
 """.encode()
 )
 
+Lay = Callable[..., object]
+
 
 class LineWorld:
     """`run` lets time pass; the server answers at once. `crash` forgets everything that is not durable."""
 
-    def __init__(self, directory: Path, site_text: bytes = SERVER_SITE, *, poll: int = 60) -> None:
+    def __init__(
+        self, directory: Path, site_text: bytes = SERVER_SITE, *, poll: int = 60, lay: Lay = server_world.plain
+    ) -> None:
         self.bench = Bench(make_bench(directory, site_text))
         self.server = server_world.Server(lambda: self.bench.time.unix - NOW)
         self.controls: list[DERControl] = []
         self._world = server_world.World()
         self._world.server = self.server
-        server_world.plain(self._world, poll=poll)
+        lay(self._world, poll=poll)
         self.open_line()
 
     def open_line(self) -> None:

@@ -39,3 +39,12 @@ class SubscriptionDesk(Protocol):
     def notified(self, path: str, notification: Notification, now: int) -> object:
         """A notification came and was understood; a status other than default ends the subscription."""
         ...
+
+
+@runtime_checkable
+class ReservationDesk(Protocol):
+    """Asks for flow reservations, and knows which requests are ours."""
+
+    def asked(self, lfdi: bytes, subject: str) -> bool:
+        """Whether the device of this LFDI asked for a reservation under this mRID (upper case)."""
+        ...
