@@ -14,6 +14,7 @@ from wattseal.certs.storage import Store
 from wattseal.drivers.commands import Command, Decision, Order
 from wattseal.drivers.testimony import Gap, Receipt, Result
 from wattseal.protocols.grid_event import GridEvent
+from wattseal.protocols.ieee2030_5 import translate as ieee2030_5
 from wattseal.protocols.ingress import Ingress, Report
 
 _TOLD_READINGS: Final = 2
@@ -111,6 +112,9 @@ class Chronicle:
             self.teller.say(f"          {way}", "note")
 
     def _report(self, report: Report) -> None:
+        """The first of each kind to each utility, and every Response to an event."""
         self.counts[f"report {report.code}"] += 1
-        if self.counts["report"] == 1:
-            self.teller.say(f"report    accepted by {report.utility} with {report.code}", "good")
+        kind = report.request.split()[0] if report.dialect == ieee2030_5.DIALECT else "readings"
+        self.counts[f"report {report.utility} {kind}"] += 1
+        if kind == "response" or self.counts[f"report {report.utility} {kind}"] == 1:
+            self.teller.say(f"report    {kind}: accepted by {report.utility} with {report.code}", "good")
