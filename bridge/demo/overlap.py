@@ -20,8 +20,8 @@ from wattseal.drivers.commands import Function
 from wattseal.drivers.simulators.control import ControlClient
 from wattseal.protocols.ieee2030_5.server.door import AdminClient
 
-CONTROL_SECONDS: Final = 9
-_BEFORE_SECONDS: Final = 1
+CONTROL_SECONDS: Final = 8
+_BEFORE_SECONDS: Final = 5  # the client polls no faster: the control is known before it begins
 _WHOLE_COURSE: Final = [1, 2, 3]  # received, started, completed (IEEE 2030.5 table 27)
 
 
@@ -64,6 +64,7 @@ async def overlapped(act: Overlap, other: str) -> list[Check]:
         "start_in": _BEFORE_SECONDS, "duration": CONTROL_SECONDS, "mrid": mrid, "response_required": 7,
     }  # fmt: skip
     await act.staff.ask("add_control", program=PROGRAMME, control=control)
+    act.teller.say(f"DERControl {mrid}: {act.second} W in {_BEFORE_SECONDS} s, for {CONTROL_SECONDS} s", "note")
     await until(act.held_by(NAME), act.chronicle, "the control of the second utility was in force")
     won = act.why()
     act.teller.say(f"why       {won.sentence}", "good")

@@ -56,11 +56,15 @@ class SecondUtility:
     pki: Path
 
 
-async def second_utility(stack: AsyncExitStack, scratch: Path, messages: Path) -> SecondUtility:
-    """Starts it; `stack` ends it. Raises `StageError`, also (`tls_ccm8_missing`) where OpenSSL lacks the suite."""
+async def require_ccm8() -> None:
+    """Raises `StageError` (`tls_ccm8_missing`) where the OpenSSL at hand cannot speak as IEEE 2030.5 demands."""
     tested = await asyncio.to_thread(ccm8_works)
     if not tested.works:
-        raise StageError("tls_ccm8_missing", f"The second utility of the demo cannot be shown here: {tested.sentence}")
+        raise StageError("tls_ccm8_missing", f"The demo's second utility cannot be shown here: {tested.sentence}")
+
+
+async def second_utility(stack: AsyncExitStack, scratch: Path, messages: Path) -> SecondUtility:
+    """Starts it; `stack` ends it. Raises `StageError`."""
     pki = scratch / "pki"
     await asyncio.to_thread(make_device_pki, pki)
     polls = ("--poll-seconds", "1", "--post-seconds", "2")

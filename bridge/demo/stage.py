@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wattseal.bridge.demo.processes import started
-from wattseal.bridge.demo.second_utility import lay_out_certificates, second_utility
+from wattseal.bridge.demo.second_utility import lay_out_certificates, require_ccm8, second_utility
 from wattseal.bridge.making import make_box, sign_manifest
 from wattseal.certs.box import Box
 
@@ -88,7 +88,11 @@ class Stage:
 
 @asynccontextmanager
 async def staged(directory: Path, scratch: Path, *, seed: int) -> AsyncIterator[Stage]:
-    """Builds the stage: what is to be kept below `directory`, the rest below `scratch` (both exist and are empty)."""
+    """Builds the stage: what is to be kept below `directory`, the rest below `scratch` (both exist and are empty).
+
+    Raises `StageError` where something does not start, or the second utility's TLS cannot be spoken here.
+    """
+    await require_ccm8()
     async with AsyncExitStack() as stack:
         logs = directory / "devices"
         messages = directory / "utility"

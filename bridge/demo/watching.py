@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
 from wattseal.bridge.demo.chronicle import Chronicle
-from wattseal.certs.errors import WorldError
+from wattseal.certs.errors import WattsealError, WorldError
 from wattseal.drivers.simulators.control import ControlClient
 from wattseal.protocols.openadr20b.vtn.admin_door import AdminClient
 
@@ -32,6 +32,15 @@ async def until(holds: Condition, chronicle: Chronicle, what: str) -> None:
                 await asyncio.sleep(_LOOK_SECONDS)
     except TimeoutError as error:
         raise DemoError("demo_stuck", f"Waited {_PATIENCE_SECONDS:.0f} s in vain until {what}.") from error
+
+
+def first_of(several: ExceptionGroup[Exception]) -> Exception:
+    """What a person is told of a group of failures: the first that has a sentence, else the group."""
+    for one in several.exceptions:
+        found = first_of(one) if isinstance(one, ExceptionGroup) else one
+        if isinstance(found, WattsealError):
+            return found
+    return several
 
 
 def met(holds: Callable[[], bool]) -> Condition:
