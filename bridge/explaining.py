@@ -4,7 +4,7 @@ It plans nothing: the plan says which wish holds, `precedence` says by what rule
 same, and the notes of the plan say what was left out. What a device really does, readings and receipts say.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -62,25 +62,29 @@ class Explanation:
 
 def explain(desired: Iterable[Desired], world: World, site: Site) -> tuple[Explanation, ...]:
     """One explanation for each of `desired`, which is what the plan of `world` at `site` came to, in its order."""
-    active = without_outranked_levels(in_force(world.events, world.now))
+    aimed = _by_device(without_outranked_levels(in_force(world.events, world.now)), site)
     devices = {device.name: device for device in site.devices}
-    return tuple(_explained(one, devices[one.device], active, site) for one in desired)
+    return tuple(_explained(one, devices[one.device], aimed.get(one.device, ())) for one in desired)
 
 
-def _explained(desired: Desired, device: Device, active: Sequence[ActiveWish], site: Site) -> Explanation:
+def _by_device(active: Iterable[ActiveWish], site: Site) -> Mapping[str, Sequence[ActiveWish]]:
+    """The wishes that are aimed at each device, highest precedence first, as the plan takes them."""
+    found: dict[str, list[ActiveWish]] = {}
+    enrolled = {utility.name: frozenset(site.devices_of(utility.name)) for utility in site.utilities}
+    for wish in active:
+        mine = enrolled.get(wish.timed.event.origin.utility, frozenset())
+        for name in mine if wish.course.point is Point.SITE else mine.intersection(wish.course.devices):
+            found.setdefault(name, []).append(wish)
+    return found
+
+
+def _explained(desired: Desired, device: Device, aimed: Sequence[ActiveWish]) -> Explanation:
     function = desired.order.function
-    aimed = [wish for wish in active if _is_aimed_at(wish, device, site)]
     beaten: tuple[Beaten, ...] = ()
     if desired.source is not None:
         beaten = tuple(_beaten(desired.source, aimed, device, function))
     sentence = _sentence(desired, beaten, any(_asks_for(wish, device) is not None for wish in aimed))
     return Explanation(device.name, function, desired.source, beaten, desired.narrowed_by, sentence)
-
-
-def _is_aimed_at(wish: ActiveWish, device: Device, site: Site) -> bool:
-    if device.name not in site.devices_of(wish.timed.event.origin.utility):
-        return False
-    return wish.course.point is Point.SITE or device.name in wish.course.devices
 
 
 def _beaten(source: ActiveWish, aimed: Iterable[ActiveWish], device: Device, function: Function) -> Iterator[Beaten]:
