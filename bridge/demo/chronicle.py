@@ -32,7 +32,9 @@ class Chronicle:
     commands: list[Statement] = field(default_factory=list)
     _seen: int = 0
     _arrived_ms: int = 0
-    _orders: dict[bytes, Order] = field(default_factory=dict)
+    _is_news: bool = False  # an intent came since the last facts
+    _by_message: bool = False  # the last facts were made for a message, and not because time passed
+    _orders: dict[bytes, tuple[Order, bool]] = field(default_factory=dict)
 
     def read(self) -> None:
         """Tells and counts what is new."""
@@ -54,10 +56,12 @@ class Chronicle:
                 self._arrived_ms = body.arrived_ms
                 self.teller.say(f"ingress   {body.length} bytes from {body.utility} at {body.peer}, sealed as received")
             case Kind.INTENT:
+                self._is_news = True
                 event = GridEvent.decode(said.body)[0]
                 wish = event.courses[0].intervals[0].wish if event.courses else "-"
                 self.teller.say(f"intent    {event.origin.event_id} v{event.origin.version} {event.status}: {wish}")
             case Kind.FACTS:
+                self._by_message, self._is_news = self._is_news, False
                 facts = Facts.decode(said.body)
                 counted = f"{len(facts.events)} events, {len(facts.devices)} devices"
                 self.teller.say(f"facts     {counted}, clock {facts.clock}")
@@ -82,7 +86,7 @@ class Chronicle:
     def _command(self, said: Statement) -> None:
         command = Command.decode(said.body)
         order = Order.decode(command.order)
-        self._orders[said.digest] = order
+        self._orders[said.digest] = order, self._by_message
         self.commands.append(said)
         self.teller.say(
             f"command   {order.device}: {order.operation} {order.value} W, number {command.sequence}, "
@@ -97,8 +101,9 @@ class Chronicle:
         if receipt.result is Result.REFUSED:
             self.refusals[receipt.reason] += 1
         took = (receipt.applied_at_ms or 0) - self._arrived_ms
-        order = self._orders.get(said.header.parents[0])
-        late = order is None or receipt.phase != "command" or order.not_before * 1000 > self._arrived_ms
+        order, by_message = self._orders.get(said.header.parents[0], (None, False))
+        at_once = order is not None and by_message and order.not_before * 1000 <= self._arrived_ms
+        late = not at_once or receipt.phase != "command"
         effect = {True: ", the power obeys", False: ", the power does NOT obey", None: ""}[receipt.effective]
         values = receipt.of
         shown = f"{receipt.read_back_watts} W" if values is None else f"{values.function} {values.read_back}"

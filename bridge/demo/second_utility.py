@@ -20,6 +20,8 @@ from wattseal.protocols.ieee2030_5.server.door import AdminClient
 NAME: Final = "south-wires"
 PROGRAMME: Final = "D0C1"
 PRIMACY: Final = 1
+RATED_WATTS: Final = 5000
+"""What the battery may inject by its envelope, and percentages of a control are of."""
 _MODULE: Final = "wattseal.protocols.ieee2030_5.server.command"
 _DEVICE: Final = "device"
 _ROOT: Final = "serca.pem"

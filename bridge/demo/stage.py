@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wattseal.bridge.demo.processes import started
-from wattseal.bridge.demo.second_utility import lay_out_certificates, require_ccm8, second_utility
+from wattseal.bridge.demo.second_utility import RATED_WATTS, lay_out_certificates, require_ccm8, second_utility
 from wattseal.bridge.making import make_box, sign_manifest
 from wattseal.certs.box import Box
 
@@ -35,8 +35,8 @@ sampling_seconds = 1
 [device.levels]
 level_1 = {{ operation = "set_power", watts = 0 }}
 [device.envelope]
-min_watts = -5000
-max_watts = 5000
+min_watts = -{rated}
+max_watts = {rated}
 soc_floor_percent = 10
 
 [[device]]
@@ -108,7 +108,8 @@ async def staged(directory: Path, scratch: Path, *, seed: int) -> AsyncIterator[
         second = await second_utility(stack, scratch, messages / "ieee2030.5")
         box = Box(scratch / "box")
         url = str(utility["url"]).split("/OpenADR2", 1)[0].rstrip("/")
-        text = _SITE.format(first=NAME, battery=battery["port"], charger=charger["port"], utility=url, context=CONTEXT)
+        ports = {"battery": battery["port"], "charger": charger["port"]}
+        text = _SITE.format(first=NAME, utility=url, context=CONTEXT, rated=RATED_WATTS, **ports)
         root = make_box(box.root, now=int(time.time()), site_text=(text + second.site_text).encode())
         lay_out_certificates(box, second.pki)
         sign_manifest(box.root, now=int(time.time()))

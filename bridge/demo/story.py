@@ -1,4 +1,4 @@
-"""The story: two utilities, three events, two devices, three attacks, one verdict. Every count is checked."""
+"""The story: two utilities, four events, two devices, three attacks, one verdict. Every count is checked."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ from wattseal.drivers.simulators.control import ControlClient
 from wattseal.protocols.ieee2030_5.server.door import AdminClient as ServerStaff
 from wattseal.protocols.openadr20b.vtn.admin_door import AdminClient
 
-_DISPATCH_SECONDS: Final = 21  # the control in its middle, and some seconds to slow machines
+_DISPATCH_SECONDS: Final = 25  # both controls in its middle, and some seconds to slow machines
 _LEVEL_SECONDS: Final = 120
 _PRIORITY: Final = 5
 _REPORTS: Final = 5
@@ -75,7 +75,7 @@ async def _day(stage: Stage, estate: Estate, chronicle: Chronicle, teller: Telle
         ControlClient(stage.devices["charger"][1]) as charger,
     ):
         await until(listed(utility, "requests", 1), chronicle, "the site registered")
-        act = Overlap(core, estate, chronicle, teller, battery, staff, watts, second)
+        act = Overlap(core, estate, chronicle, teller, battery, staff, watts, second, watts // 2)
         teller.heading(f"Two events arrive from {NAME}, over OpenADR")
         await utility.ask("add_event", event=_dispatch(-watts))
         level = (await utility.ask("add_event", event=_level(2)))["event_id"]

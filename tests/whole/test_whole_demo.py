@@ -36,14 +36,18 @@ def test_the_demo_shows_both_utilities_and_who_wins(tmp_path: Path):
     first, second = (checks[name]["found"] for name in ("battery followed", "battery followed the second utility"))
     assert first > 500 > -500 > second, "the device's own truth: it injected for one, absorbed for the other"
     assert abs(checks["battery went on with the first event"]["found"] - first) < 300
-    assert responses_in(kept / "utility" / "ieee2030.5") == [1, 2, 3]
+    narrowed = checks["who narrows whom"]["found"]
+    assert "asks for" in narrowed
+    assert narrowed.endswith("narrows it, for a setpoint and a limit hold together.")
+    assert abs(checks["battery kept within the limit"]["found"] - first / 2) < 300
+    assert sorted(responses_in(kept / "utility" / "ieee2030.5")) == [1, 1, 2, 2, 3, 3]
     assert list((kept / "utility" / "openadr").glob("*.xml"))
     again = run("replay", str(kept / "evidence.wse"), "--json", seconds=60)
     assert again.returncode == 0, again.stderr
     told = json.loads(again.stdout)
     assert told["differences"] == []
     assert told["as_recorded"] >= 1, "the control's intent follows from a whole schedule"
-    assert told["compared"]["command"] == 5
+    assert told["compared"]["command"] == 6
 
 
 def run(*words: str, seconds: float) -> subprocess.CompletedProcess[str]:
