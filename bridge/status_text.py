@@ -36,6 +36,8 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: {order}{power}{charge}, last seen {device['last_seen'] or 'never'}"
         for function, held in device["functions"].items():
             yield f"  {function}: {held['operation']} {held['value']} ({held['standing']})"
+        if status["in_force"]:
+            yield from (f"  why: {sentence}" for sentence in device["why"].values())
 
 
 def _order(device: Mapping[str, Any]) -> str:

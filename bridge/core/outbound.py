@@ -11,16 +11,18 @@ from wattseal.bridge import profiles
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
+from wattseal.bridge.explaining import Explanation, explain
 from wattseal.bridge.facts import EventFact, Facts, Standing, order_digest
 from wattseal.bridge.journal import LiveRow, keep_gateway, keep_live
+from wattseal.bridge.plan import plan
 from wattseal.bridge.run import Run, Turn, run_plan
 from wattseal.bridge.site.model import Device, Site
 from wattseal.bridge.timeline import TimedEvent, is_over, precedence
-from wattseal.bridge.world import DevicePicture
+from wattseal.bridge.world import DevicePicture, World
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Statement, digest
-from wattseal.drivers.commands import Order
+from wattseal.drivers.commands import Function, Order
 
 # An event that has just ended still explains why devices are released, so it stands in the facts a while longer.
 _OVER_SECONDS: Final = 120
@@ -42,8 +44,7 @@ class Bundle:
 
 def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
     """The inputs of a run as things stand. With an untrusted clock no event is taken into account: they wait."""
-    untrusted = now.quality is ClockQuality.UNTRUSTED
-    timed = () if untrusted else tuple(_considered(memory, now.unix))
+    timed = _events(memory, now)
     return Facts(
         now=now.unix,
         clock=now.quality,
@@ -51,13 +52,25 @@ def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
         site=digest(site.text),
         policy=policy.digest,
         events=tuple(EventFact(event.intent, event.start_draw_seconds, event.cut_at) for event in timed),
-        devices=tuple(_picture(memory, device, now.unix) for device in site.devices),
+        devices=_pictures(memory, site, now),
         live=memory.live_orders(now.unix),
         epoch=memory.gateway.epoch,
         first_sequence=memory.gateway.sequence + 1,
         lease_seconds=site.lease_seconds,
         holds=memory.holds,
     )
+
+
+def world_of(memory: Memory, site: Site, now: Instant) -> World:
+    """The world that a run at `now` would plan from: that of `facts_of`, for whoever asks and orders nothing."""
+    held = frozenset(live.seat for live in memory.live_orders(now.unix) if live.function is not Function.POWER)
+    return World(now.unix, _events(memory, now), _pictures(memory, site, now), held, memory.holds)
+
+
+def explanations(memory: Memory, site: Site, now: Instant) -> tuple[Explanation, ...]:
+    """Why each function of each device is to do what it is to do, as a run at `now` would plan it. Changes nothing."""
+    world = world_of(memory, site, now)
+    return explain(plan(world, site).desired, world, site)
 
 
 def dispatch(memory: Memory, site: Site, policy: Policy, scribe: Scribe, now: Instant, deed: Deed) -> Bundle | None:
@@ -117,12 +130,21 @@ def _parents(facts: Facts) -> Sequence[bytes]:
     return [*(event.intent for event in facts.events), *readings]
 
 
+def _events(memory: Memory, now: Instant) -> tuple[TimedEvent, ...]:
+    """With an untrusted clock none."""
+    return () if now.quality is ClockQuality.UNTRUSTED else tuple(_considered(memory, now.unix))
+
+
 def _considered(memory: Memory, now: int) -> Iterator[TimedEvent]:
     """Events that run or have just ended, by key. What is still to come moves nothing, and would only fill facts."""
     over = now - _OVER_SECONDS
     begun = [timed for timed in memory.events.values() if timed.start <= now and not is_over(timed, over)]
     begun.sort(key=lambda timed: (is_over(timed, now), precedence(timed)))
     yield from sorted(begun[:_MOST_EVENTS], key=lambda timed: timed.event.origin.key)
+
+
+def _pictures(memory: Memory, site: Site, now: Instant) -> tuple[DevicePicture, ...]:
+    return tuple(_picture(memory, device, now.unix) for device in site.devices)
 
 
 def _picture(memory: Memory, device: Device, now: int) -> DevicePicture:

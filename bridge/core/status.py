@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from wattseal.bridge.connection_point import Flow, Hold
 from wattseal.bridge.core.memory import Memory
+from wattseal.bridge.core.outbound import explanations
 from wattseal.bridge.journal import LiveRow
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.timeline import TimedEvent, in_force, is_over
@@ -16,6 +17,9 @@ def status(
     memory: Memory, site: Site, now: Instant, size: int, contacts: Mapping[str, Mapping[str, object]] | None = None
 ) -> Mapping[str, object]:
     """A JSON-ready picture; times in RFC 3339, watts signed. `contacts`: what each line tells of its utility."""
+    why: dict[str, dict[str, str]] = {device.name: {} for device in site.devices}
+    for one in explanations(memory, site, now):
+        why[one.device][str(one.function)] = one.sentence
     return {
         "site": site.name,
         "lab": site.lab,
@@ -37,7 +41,7 @@ def status(
             for wish in in_force(memory.events.values(), now.unix)
         ],
         "held": {str(flow): _hold(hold) for flow in Flow if (hold := memory.holds.of(flow)) is not None},
-        "devices": {device.name: _device(memory, device.name) for device in site.devices},
+        "devices": {device.name: _device(memory, device.name) | {"why": why[device.name]} for device in site.devices},
     }
 
 
@@ -54,7 +58,7 @@ def _event(timed: TimedEvent, now: int) -> Mapping[str, object]:
     }
 
 
-def _device(memory: Memory, name: str) -> Mapping[str, object]:
+def _device(memory: Memory, name: str) -> dict[str, object]:
     row = memory.live.get(Seat(name, Function.POWER))
     picture = memory.pictures.get(name)
     return {

@@ -4,7 +4,7 @@ dialect's signs, percents and multipliers end (mode by mode: `translating/table.
     on the wire                                    inside
     one DERControl, as far as it holds somewhere   one event: id = mRID in upper case, priority = primacy
     a programme's DefaultDERControl, where it      one event "default:<mRID of the programme>", open-ended,
-      holds because no event does                    priority 256 + primacy
+      holds because no event does                    priority DEFAULT_PRIORITY + primacy: below every event
     a mode of it, at some devices, for a while     a course with exactly those intervals
     csipaus import and export limits               courses at the site; all others at the device
     percentages of a setting                       watts, by the device's ratings as they were told to the server
@@ -23,7 +23,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from wattseal.protocols.grid_event import Course, EventStatus, GridEvent, Interval, Origin, Point
+from wattseal.protocols.grid_event import DEFAULT_PRIORITY, Course, EventStatus, GridEvent, Interval, Origin, Point
 from wattseal.protocols.ieee2030_5 import modes, set_values
 from wattseal.protocols.ieee2030_5.client.config import Managed, Ratings
 from wattseal.protocols.ieee2030_5.engine.force import InForce, Source
@@ -38,7 +38,6 @@ TRANSLATOR: Final = "ieee2030.5/1"
 DIALECT: Final = "ieee2030.5"
 DEFAULT: Final = "default:"
 PROGRAMME: Final = "programme:"
-BELOW_EVENTS: Final = 256  # primacy is an octet: every event comes before every default
 MAX_EVENT_BYTES: Final = 60_000  # a sealed statement has at most 65,536, its header some thousand of them
 RETURN_TO_SERVICE: Final = "setES"
 _HUNDREDTHS: Final = 100
@@ -230,7 +229,7 @@ def _events(
     event = GridEvent(
         origin=Origin(DIALECT, context.utility, programme, event_id, force.version),
         status=EventStatus.STANDING,
-        priority=force.primacy + (BELOW_EVENTS if default else 0),
+        priority=force.primacy + (DEFAULT_PRIORITY if default else 0),
         test=False,
         start=start,
         duration_seconds=None if None in untils else max(until or 0 for until in untils) - start,
