@@ -101,7 +101,7 @@ class ServerLine:
         config = client_config(site, utility, lfdi=lfdi, seed=seed, profile=profile, dcap=dcap)
         self._lfdi = lfdi
         self._context = translation_context(config, utility)
-        self._told = ReadingsTold(config)
+        self._told = ReadingsTold(config, self._estate.site)
         self._der = DerReports(config)
         duties: list[Duty] = [
             Registration(config), self._der, Information(config), Metering(config), LogEvents(config),
