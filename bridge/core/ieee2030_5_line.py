@@ -52,7 +52,7 @@ from wattseal.protocols.ieee2030_5.client.session import ClientSession
 from wattseal.protocols.ieee2030_5.mentioned import Mentioned, mentioned_in
 from wattseal.protocols.ieee2030_5.profiles import MEDIA_TYPE, Profile
 from wattseal.protocols.ieee2030_5.settings_in_force import settings_in_force
-from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, translate
+from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, remarks_of, translate
 from wattseal.protocols.ingress import Report
 
 _log = structlog.get_logger("utility")
@@ -178,7 +178,7 @@ class ServerLine:
             rests_on = (known_as, PROGRAMME + programme) if programme else (known_as,)
             taken.append(EventTaken(one.change, one.event, 0, TRANSLATOR, rests_on))
         self._settings(changed, now.unix)
-        self._contact.remarked(translation.remarks)
+        self._contact.remarked((*translation.remarks, *remarks_of(self.session.not_carried)))
         if not taken and not arrivals:
             return
         if not arrivals and all(of != name for of, _ in self._core.memory.messages):

@@ -14,6 +14,7 @@ from typing import Final
 
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.errors import WorldError
+from wattseal.protocols.ieee2030_5.carrying import Unfit, unfit
 from wattseal.protocols.ieee2030_5.client.config import ClientConfig
 from wattseal.protocols.ieee2030_5.client.duty import Duty, Errand
 from wattseal.protocols.ieee2030_5.client.errands import Errands
@@ -156,6 +157,11 @@ class ClientSession:
             return TAKEN, self._considered(now)
         self._reader.take(now, notice.href, notice.known)
         return TAKEN, (*notice.known.refusals, *self._considered(now))
+
+    @property
+    def not_carried(self) -> tuple[Unfit, ...]:
+        """What of the events and defaults at hand is not carried, and why."""
+        return tuple(sorted(unfit(self._schedule.state)))
 
     def state_bytes(self) -> bytes:
         """What must survive. `revision` tells whether it can have changed."""
