@@ -22,6 +22,7 @@ from wattseal.bridge.core.inbound import Arrival, EventTaken, Tidings
 from wattseal.bridge.core.notification_door import notification_door
 from wattseal.bridge.core.published import differences
 from wattseal.bridge.core.readings_told import ReadingsTold
+from wattseal.bridge.core.refused_orders import receipts_of, refused_orders
 from wattseal.bridge.core.seed import seed_of
 from wattseal.bridge.core.server_config import address_of, client_config, own_lfdi, server_of, translation_context
 from wattseal.bridge.core.server_rim import Rim, opened_rim
@@ -103,8 +104,9 @@ class ServerLine:
         self._context = translation_context(config, utility)
         self._told = ReadingsTold(config, self._estate.site)
         self._der = DerReports(config)
+        self._log_events = LogEvents(config)
         duties: list[Duty] = [
-            Registration(config), self._der, Information(config), Metering(config), LogEvents(config),
+            Registration(config), self._der, Information(config), Metering(config), self._log_events,
         ]  # fmt: skip
         if config.notification_uri:
             duties.append(Subscriptions(config))
@@ -137,8 +139,12 @@ class ServerLine:
         self._kept = state
 
     async def hand_in(self) -> None:
-        """Hands what was read since the last time to the duties."""
+        """Hands what was read since the last time to the duties, and which orders are not carried out."""
         now_ms = self._estate.clock.now().unix_ms
+        names = tuple(device.name for device in self._context.devices.values())
+        for device, functions in refused_orders(self._core.memory, self._utility.name, names, now_ms // 1000).items():
+            if self._log_events.put_refused(device, functions, now_ms // 1000):
+                self._wake.set()
         for measured in await self._estate.store.read(partial(self._told.newly, now_ms=now_ms)):
             for duty in self._takers:
                 duty.take(measured)
@@ -225,7 +231,8 @@ class ServerLine:
         if told.kind == "response":
             timed = self._core.memory.events.get((self._utility.name, told.about.upper()))
             return () if timed is None else (timed.intent,)
-        return self._told.grounds(told.kind, told.about)
+        refused = receipts_of(self._core.memory, told.about) if told.kind == "log_event" else ()
+        return (*self._told.grounds(told.kind, told.about), *refused)
 
     # ---- the rim -----------------------------------------------------------------------------------------------
 
