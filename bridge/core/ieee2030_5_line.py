@@ -24,7 +24,14 @@ from wattseal.bridge.core.published import differences
 from wattseal.bridge.core.readings_told import ReadingsTold
 from wattseal.bridge.core.refused_orders import receipts_of, refused_orders
 from wattseal.bridge.core.seed import seed_of
-from wattseal.bridge.core.server_config import address_of, client_config, own_lfdi, server_of, translation_context
+from wattseal.bridge.core.server_config import (
+    address_of,
+    client_config,
+    nameplates,
+    own_lfdi,
+    server_of,
+    translation_context,
+)
 from wattseal.bridge.core.server_rim import Rim, opened_rim
 from wattseal.bridge.site.model import Utility
 from wattseal.certs.errors import WorldError
@@ -105,8 +112,11 @@ class ServerLine:
         self._told = ReadingsTold(config, self._estate.site)
         self._der = DerReports(config)
         self._log_events = LogEvents(config)
+        information = Information(config)
+        for device, nameplate in nameplates(site, utility).items():
+            information.put_nameplate(device, nameplate)
         duties: list[Duty] = [
-            Registration(config), self._der, Information(config), Metering(config), self._log_events,
+            Registration(config), self._der, information, Metering(config), self._log_events,
         ]  # fmt: skip
         if config.notification_uri:
             duties.append(Subscriptions(config))
