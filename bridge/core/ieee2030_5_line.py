@@ -23,8 +23,16 @@ from wattseal.bridge.core.inbound import Arrival, EventTaken, Tidings
 from wattseal.bridge.core.notification_door import notification_door
 from wattseal.bridge.core.published import differences
 from wattseal.bridge.core.readings_told import ReadingsTold
+from wattseal.bridge.core.refused_orders import receipts_of, refused_orders
 from wattseal.bridge.core.seed import seed_of
-from wattseal.bridge.core.server_config import address_of, client_config, own_lfdi, server_of, translation_context
+from wattseal.bridge.core.server_config import (
+    address_of,
+    client_config,
+    nameplates,
+    own_lfdi,
+    server_of,
+    translation_context,
+)
 from wattseal.bridge.core.server_rim import Rim, opened_rim
 from wattseal.bridge.site.model import Utility
 from wattseal.certs.errors import WorldError
@@ -57,7 +65,7 @@ from wattseal.protocols.ieee2030_5.client.session import ClientSession
 from wattseal.protocols.ieee2030_5.mentioned import Mentioned, mentioned_in
 from wattseal.protocols.ieee2030_5.profiles import MEDIA_TYPE, Profile
 from wattseal.protocols.ieee2030_5.settings_in_force import settings_in_force
-from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, translate
+from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, remarks_of, translate
 from wattseal.protocols.ingress import Report
 
 _TAKERS = (DerReports, Information, Metering, LogEvents, LoadShed)
@@ -107,14 +115,18 @@ class ServerLine:
         config = client_config(site, utility, lfdi=lfdi, seed=seed, profile=profile, dcap=dcap)
         self._lfdi = lfdi
         self._context = translation_context(config, utility)
-        self._told = ReadingsTold(config)
+        self._told = ReadingsTold(config, self._estate.site)
         registration = Registration(config)
         serve = registration.may_serve
         self._der = DerReports(config, serve)
+        self._log_events = LogEvents(config, serve)
         self._reservations = FlowReservations(config, serve)
+        information = Information(config, serve)
+        for device, nameplate in nameplates(site, utility).items():
+            information.put_nameplate(device, nameplate)
         duties: list[Duty] = [
-            registration, self._der, Information(config, serve), Metering(config, serve), LogEvents(config, serve),
-            LoadShed(config, serve), self._reservations,
+            registration, self._der, information, Metering(config, serve), self._log_events, LoadShed(config, serve),
+            self._reservations,
         ]  # fmt: skip
         if config.notification_uri:
             duties.append(Subscriptions(config, serve))
@@ -148,8 +160,12 @@ class ServerLine:
         self._kept = state
 
     async def hand_in(self) -> None:
-        """Hands what was read since the last time to the duties."""
+        """Hands what was read since the last time to the duties, and which orders are not carried out."""
         now_ms = self._estate.clock.now().unix_ms
+        names = tuple(device.name for device in self._context.devices.values())
+        for device, functions in refused_orders(self._core.memory, self._utility.name, names, now_ms // 1000).items():
+            if self._log_events.put_refused(device, functions, now_ms // 1000):
+                self._wake.set()
         for measured in await self._estate.store.read(partial(self._told.newly, now_ms=now_ms)):
             for duty in self._takers:
                 duty.take(measured)
@@ -213,7 +229,7 @@ class ServerLine:
             rests_on = (known_as, PROGRAMME + programme) if programme else (known_as,)
             taken.append(EventTaken(one.change, one.event, 0, TRANSLATOR, rests_on))
         self._settings(changed, now.unix)
-        self._contact.remarked(translation.remarks)
+        self._contact.remarked((*translation.remarks, *remarks_of(self.session.not_carried)))
         if not taken and not arrivals:
             return
         if not arrivals and all(of != name for of, _ in self._core.memory.messages):
@@ -260,7 +276,8 @@ class ServerLine:
         if told.kind == "response":
             timed = self._core.memory.events.get((self._utility.name, told.about.upper()))
             return () if timed is None else (timed.intent,)
-        return self._told.grounds(told.kind, told.about)
+        refused = receipts_of(self._core.memory, told.about) if told.kind == "log_event" else ()
+        return (*self._told.grounds(told.kind, told.about), *refused)
 
     # ---- the rim -----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from wattseal.bridge.site.model import EndDevice, Server, Site, Utility
 from wattseal.certs.errors import MisuseError
 from wattseal.certs.identity import lfdi_of, sfdi_of
 from wattseal.protocols.ieee2030_5.client.config import ClientConfig, Managed, Ratings, Role
+from wattseal.protocols.ieee2030_5.client.duties.information import Nameplate
 from wattseal.protocols.ieee2030_5.profiles import Profile
 from wattseal.protocols.ieee2030_5.translate import TranslationContext
 
@@ -81,6 +82,27 @@ def translation_context(config: ClientConfig, utility: Utility) -> TranslationCo
     """The names by which this utility's schedule is read."""
     programmes = {bytes.fromhex(mrid): name for mrid, name in server_of(utility).programmes.items()}
     return TranslationContext(utility.name, {one.lfdi: one for one in config.devices}, programmes)
+
+
+def nameplates(site: Site, utility: Utility) -> dict[str, Nameplate]:
+    """Who made each device, by name: where its identity is pinned and the site file says the rest, and nowhere else."""
+    found = {}
+    for end_device in server_of(utility).end_devices:
+        device = site.device(end_device.device)
+        if device is None or not device.identity or end_device.make is None:
+            continue
+        _, model, serial = device.identity.split("|")
+        make = end_device.make
+        found[end_device.device] = Nameplate(
+            maker_pen=make.maker_pen,
+            model=model,
+            serial_number=serial,
+            made_at=make.made_at,
+            hardware_version=make.hardware_version,
+            software_version=make.software_version,
+            software_since=make.software_since,
+        )
+    return found
 
 
 def _managed(end_device: EndDevice, site: Site, utility: Utility, own: str) -> Managed:

@@ -70,6 +70,11 @@ def _device(memory: Memory, name: str) -> dict[str, object]:
             for function in Function
             if function is not Function.POWER and (held := memory.live.get(Seat(name, function))) is not None
         },
+        "refused": {
+            str(seat.function): refusal.reason
+            for seat, refusal in sorted(memory.refusals.items())
+            if seat.device == name and refusal is not None
+        },
         "measured_watts": None if picture is None or picture.measured is None else picture.measured.watts,
         "soc_permille": None if picture is None else picture.soc_permille,
         "last_seen": rfc3339(memory.seen_at[name]) if name in memory.seen_at else None,

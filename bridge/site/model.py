@@ -66,10 +66,22 @@ class UtilityTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Make:
+    """What a device does not say of its own making, and a server wants in DeviceInformation. Times in unix seconds."""
+
+    maker_pen: int
+    made_at: int
+    hardware_version: str
+    software_version: str
+    software_since: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndDevice:
     """A device of ours as a 2030.5 server knows it. `lfdi` empty: that of our own certificate.
 
-    What is None is not told to the server. `connection_point`: the CSIP-AUS connectionPointId, empty for none.
+    What is None is not told to the server. `make`: with it, and a pinned identity, DeviceInformation is told.
+    `connection_point`: the CSIP-AUS connectionPointId, empty for none.
     """
 
     device: str
@@ -81,6 +93,7 @@ class EndDevice:
     absorb_vars: int | None = None
     storage_watt_hours: int | None = None
     volts: int | None = None
+    make: Make | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 from wattseal.bridge.site.mistakes import Table
-from wattseal.bridge.site.model import EndDevice, Listener, Server
+from wattseal.bridge.site.model import EndDevice, Listener, Make, Server
 from wattseal.certs.errors import MisuseError
 from wattseal.certs.identity import completed_pin
 from wattseal.protocols.ieee2030_5.client.config import DerType, Role
@@ -19,6 +20,8 @@ _MRID: Final = re.compile(r"[0-9A-Fa-f]{2,32}")
 _MOST: Final = 100_000_000
 _MOST_PEN: Final = (1 << 32) - 1
 _CONNECTION_POINT: Final = 32
+_VERSION_OCTETS: Final = 32
+_DAY_MEND: Final = "Write a day as 2026-05-31."
 
 
 def read_server(table: Table, devices: Sequence[str], *, encrypted: bool) -> Server:
@@ -50,11 +53,38 @@ def _end_device(table: Table, devices: Sequence[str], role: Role) -> EndDevice:
     point = table.text("connection_point", "The NMI or connection point id, at most 32 letters.", "")
     if len(point) > _CONNECTION_POINT:
         table.wrong("connection_point", f"has {len(point)} letters", "At most 32 are allowed.")
-    ratings = [
-        _rating(table, key) for key in ("volt_amperes", "inject_vars", "absorb_vars", "storage_watt_hours", "volts")
-    ]
+    keys = ("volt_amperes", "inject_vars", "absorb_vars", "storage_watt_hours", "volts")
+    volt_amperes, inject_vars, absorb_vars, storage, volts = (_rating(table, key) for key in keys)
+    make = _make(table)
     table.close()
-    return EndDevice(device, lfdi, kind, point, *ratings)
+    return EndDevice(device, lfdi, kind, point, volt_amperes, inject_vars, absorb_vars, storage, volts, make)
+
+
+def _make(table: Table) -> Make | None:
+    if not table.has("make"):
+        return None
+    make = table.table("make", "")
+    pen = make.whole("pen", "The maker's IANA private enterprise number.", 1, _MOST_PEN)
+    hardware, software = (
+        make.text(key, f"At most {_VERSION_OCTETS} letters.") for key in ("hardware_version", "software_version")
+    )
+    for key, text in (("hardware_version", hardware), ("software_version", software)):
+        if len(text.encode()) > _VERSION_OCTETS:
+            make.wrong(key, f"has {len(text.encode())} octets", f"At most {_VERSION_OCTETS} are allowed.")
+    made, since = (_day(make, key) for key in ("made", "software_since"))
+    make.close()
+    return Make(pen, made, hardware, software, since)
+
+
+def _day(table: Table, key: str) -> int:
+    """A day in UTC, as unix seconds of its beginning."""
+    text = table.text(key, _DAY_MEND)
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        if text:
+            table.wrong(key, f"is {text!r}", _DAY_MEND)
+        return 0
 
 
 def _rating(table: Table, key: str) -> int | None:

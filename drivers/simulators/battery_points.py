@@ -52,13 +52,14 @@ SCALES_713 = {"WH_SF": 1, "Pct_SF": -2}
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The world around the inverter."""
+    """The world around the inverter. `alarms`: bits of 701.Alrm that are raised beside those of its own condition."""
 
     grid_connected: bool = True
     device_fault: bool = False
     volts: float = 231.4
     frequency_hz: float = 49.987
     ambient_celsius: float = 21.5
+    alarms: int = 0
 
     @property
     def grid(self) -> Grid:
@@ -145,11 +146,18 @@ def truth(picture: Picture) -> dict[str, Truth]:
         "service": str(picture.service),
         "grid_connected": around.grid_connected,
         "device_fault": around.device_fault,
+        "alarms": alarms(around),
         "throttled": picture.throttled,
         "ambient_celsius": around.ambient_celsius,
         "cabinet_celsius": around.ambient_celsius + CABINET_RISE * picture.load_share + heat,
         "sink_celsius": around.ambient_celsius + SINK_RISE * picture.load_share + heat,
     }
+
+
+def alarms(around: Surroundings) -> int:
+    """701.Alrm: those of its own condition, and those that were raised at the door."""
+    own = ALARM_OVER_TEMPERATURE * around.device_fault + ALARM_GRID_DISCONNECT * (not around.grid_connected)
+    return own | around.alarms
 
 
 def block(layout: ModelLayout, picture: Picture) -> tuple[int, ...]:
@@ -182,7 +190,7 @@ def _measurement(picture: Picture) -> dict[str, Value]:
         "St": int(running not in {OFF, FAULT}),
         "InvSt": running,
         "ConnSt": int(picture.relay_closed),
-        "Alrm": ALARM_OVER_TEMPERATURE * around.device_fault + ALARM_GRID_DISCONNECT * (not around.grid_connected),
+        "Alrm": alarms(around),
         "DERMode": GRID_FOLLOWING,
         "W": _scaled(true["watts"], 0),
         "VA": _scaled(true["volt_amperes"], 0),

@@ -19,19 +19,16 @@ event follows another there is no instant without either. Knows the devices by n
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Final, TypeAlias
-
-import msgspec
+from typing import Final
 
 from wattseal.protocols.grid_event import DEFAULT_PRIORITY, Course, EventStatus, GridEvent, Interval, Origin, Point
-from wattseal.protocols.ieee2030_5 import modes, set_values
+from wattseal.protocols.ieee2030_5.carrying import Reading, Unfit, carried_of, reading, sentence
 from wattseal.protocols.ieee2030_5.client.config import Managed, Ratings
 from wattseal.protocols.ieee2030_5.engine.force import InForce, Source
 from wattseal.protocols.ieee2030_5.engine.forecast import Segment
-from wattseal.protocols.ieee2030_5.translating.loads import LOADS
-from wattseal.protocols.ieee2030_5.translating.meaning import Carried, Meant, NotCarriedError
+from wattseal.protocols.ieee2030_5.translating.meaning import Meant, NotCarriedError
 from wattseal.protocols.ieee2030_5.translating.service import RETURN_PARTS, joined
-from wattseal.protocols.ieee2030_5.translating.table import CARRIED, NOT_CARRIED
+from wattseal.protocols.ieee2030_5.translating.table import NOT_CARRIED
 from wattseal.protocols.wish import ReturnToService, Wish
 
 TRANSLATOR: Final = "ieee2030.5/1"
@@ -82,15 +79,12 @@ class _Row:
     wish: Wish
 
 
-_Reading: TypeAlias = Meant | NotCarriedError | None
-
-
 def translate(segments: Iterable[Segment], context: TranslationContext) -> Translation:
     """The events that the segments come to. Devices that the site does not know are left out."""
     rows: dict[str, list[_Row]] = {}
     forces: dict[str, InForce] = {}
     remarks: set[Remark] = set()
-    readings: dict[tuple[str, bytes, Ratings], _Reading] = {}
+    readings: dict[tuple[str, bytes, Ratings], Reading] = {}
     for segment in segments:
         event_id = event_id_of(segment.force)
         forces.setdefault(event_id, segment.force)
@@ -110,6 +104,13 @@ def event_id_of(force: InForce) -> str:
     return force.subject.hex().upper()
 
 
+def remarks_of(unfit: Iterable[Unfit]) -> tuple[Remark, ...]:
+    """Remarks on what never came into force because it cannot be carried, beside those on what did."""
+    return tuple(
+        Remark(one.event.hex().upper() or DEFAULT + one.programme.hex().upper(), one.mode, one.why) for one in unfit
+    )
+
+
 def ended(previous: GridEvent, status: EventStatus) -> GridEvent:
     """The form of an event that holds nowhere any longer: cancelled by a message, or withdrawn."""
     return replace(previous, status=status)
@@ -118,12 +119,12 @@ def ended(previous: GridEvent, status: EventStatus) -> GridEvent:
 def _rows(
     segment: Segment,
     context: TranslationContext,
-    readings: dict[tuple[str, bytes, Ratings], _Reading],
+    readings: dict[tuple[str, bytes, Ratings], Reading],
     remarks: set[Remark],
     event_id: str,
 ) -> Iterator[_Row]:
     mode, value = segment.force.mode, segment.force.value
-    carried = _carried(mode)
+    carried = carried_of(mode)
     if carried is None:
         remarks.add(Remark(event_id, mode, NOT_CARRIED.get(mode, "is not known to this release")))
         return
@@ -134,45 +135,23 @@ def _rows(
             continue
         key = mode, value, managed.ratings
         if key not in readings:
-            readings[key] = _reading(mode, value, managed.ratings)
-        reading = readings[key]
-        remarks.update(Remark(event_id, mode, what) for what in _remarks(reading))
-        if isinstance(reading, Meant):
-            by_wish.setdefault(reading.wish, []).append(managed.name)
+            readings[key] = reading(mode, value, managed.ratings)
+        meaning = readings[key]
+        remarks.update(Remark(event_id, mode, what) for what in _remarks(meaning))
+        if isinstance(meaning, Meant):
+            by_wish.setdefault(meaning.wish, []).append(managed.name)
     signal = RETURN_TO_SERVICE if mode in RETURN_PARTS else mode
     for wish, names in by_wish.items():
         devices = () if carried.point is Point.SITE else tuple(sorted(names))
         yield _Row(signal, carried.point, devices, segment.since, segment.until, wish)
 
 
-def _reading(mode: str, value: bytes, ratings: Ratings) -> _Reading:
-    """What the value means at such a device; None where the mode is switched off."""
-    try:
-        decoded: Any = set_values.value_of(mode, value) if mode in LOADS else modes.value_of(mode, value)
-        carried = _carried(mode)
-        return None if carried is None or _is_disabled(decoded) else carried.read(decoded, ratings)
-    except NotCarriedError as refused:
-        return refused
-    except msgspec.MsgspecError:
-        return NotCarriedError("value_unreadable", "its stored value is not of this release")
-
-
-def _carried(mode: str) -> Carried | None:
-    """Of DER, or of the function sets that steer loads."""
-    return CARRIED.get(mode) or LOADS.get(mode)
-
-
-def _is_disabled(value: Any) -> bool:
-    """2023: a mode that is followed like any other, and is off."""
-    return bool(value[1] if isinstance(value, tuple) else getattr(value, "disabled", False))
-
-
-def _remarks(reading: _Reading) -> tuple[str, ...]:
-    match reading:
+def _remarks(meaning: Reading) -> tuple[str, ...]:
+    match meaning:
         case Meant(_, remarks):
             return remarks
         case NotCarriedError():
-            return (f"is not carried ({reading.reason}): {reading.what}",)
+            return (sentence(meaning),)
         case _:
             return ("is switched off (disabled)",)
 

@@ -90,6 +90,11 @@ class LineWorld:
             time.advance(step if step > 0 else 0.001)
             await self._told(session.looked(self.now, handed_in=False), save=save)
 
+    async def hand_in(self) -> None:
+        """What was read goes to the duties, and wakes the session, as the line's own loop does."""
+        await self.line.hand_in()
+        await self._told(self.line.session.looked(self.now, handed_in=True), save=True)
+
     async def _told(self, happenings: tuple[object, ...], *, save: bool) -> None:
         await self.line.handle(happenings)  # type: ignore[arg-type]  # what a session gives
         if save:

@@ -6,7 +6,10 @@ What was not read is None, and a device whose assignments are not known keeps th
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType, Managed
+import msgspec
+
+from wattseal.protocols.ieee2030_5.carrying import carried_settings
+from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType, Managed, Ratings
 from wattseal.protocols.ieee2030_5.client.controls import control_from, listed, still_known
 from wattseal.protocols.ieee2030_5.client.survey import DeviceRead, ProgramRead
 from wattseal.protocols.ieee2030_5.client.surveying import Surveyed
@@ -41,11 +44,12 @@ def inputs_of(
     """One picture of everything that was read, and the parts of lists that could not be taken whole."""
     survey = surveyed.survey
     programs, parts = [], []
+    ratings = frozenset(device.ratings for device in config.devices)
     for mrid, read in sorted(survey.programs.items()):
         program, part = _program(read, surveyed.left_out.get(mrid, ()), state)
-        programs.append(program)
+        programs.append(_carried(program, ratings))
         if part:
-            parts.append(ControlsNotified(program.mrid, part))
+            parts.append(ControlsNotified(program.mrid, _carried_controls(part, ratings)))
     if survey.devices is None:
         return (Picture(None, None), *parts)
     devices = _devices(survey.devices, config, state, may_serve)
@@ -81,6 +85,25 @@ def _program(read: ProgramRead, left_out: tuple[LeftOutItem, ...], state: State)
     if partial:
         return Program(mrid, read.program.primacy, None, default, default_read), told
     return Program(mrid, read.program.primacy, told, default, default_read), ()
+
+
+def _carried(program: Program, ratings: frozenset[Ratings]) -> Program:
+    """The programme, with strangers in the place of what the translator would not carry."""
+    default = program.default
+    return msgspec.structs.replace(
+        program,
+        controls=None if program.controls is None else _carried_controls(program.controls, ratings),
+        default=None
+        if default is None
+        else msgspec.structs.replace(default, settings=carried_settings(default.settings, ratings)),
+    )
+
+
+def _carried_controls(controls: tuple[Control, ...], ratings: frozenset[Ratings]) -> tuple[Control, ...]:
+    return tuple(
+        msgspec.structs.replace(one, settings=carried_settings(one.settings, ratings)) if one.settings else one
+        for one in controls
+    )
 
 
 def _lacks_curve(settings: tuple[Setting, ...], read: ProgramRead) -> bool:

@@ -14,6 +14,7 @@ from typing import Final
 
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.errors import WorldError
+from wattseal.protocols.ieee2030_5.carrying import Unfit, unfit
 from wattseal.protocols.ieee2030_5.client.config import ClientConfig
 from wattseal.protocols.ieee2030_5.client.duty import Duty, Errand
 from wattseal.protocols.ieee2030_5.client.errands import Errands
@@ -166,6 +167,11 @@ class ClientSession:
         found = self._sets.acknowledge(mrid, now)
         self._owe()
         return found
+
+    @property
+    def not_carried(self) -> tuple[Unfit, ...]:
+        """What of the events and defaults at hand is not carried, and why."""
+        return tuple(sorted(unfit(self._schedule.state)))
 
     def state_bytes(self) -> bytes:
         """What must survive. `revision` tells whether it can have changed."""
