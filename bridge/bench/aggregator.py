@@ -25,9 +25,9 @@ from wattseal.protocols.ieee2030_5.client.happenings import Happening, ScheduleC
 from wattseal.protocols.ieee2030_5.client.session import ClientSession
 from wattseal.protocols.ieee2030_5.profiles import Profile
 
-_PATIENCE_SECONDS: Final = 120.0
+_PATIENCE_SECONDS: Final = 240.0
 _BEAT_SECONDS: Final = 0.005
-_QUIET_LOOKS: Final = 8
+_QUIET_LOOKS: Final = 20
 _LOOK_SECONDS: Final = 0.25
 
 
@@ -68,12 +68,14 @@ class _Watcher:
     def watch(self, what: str, fields: dict[str, object]) -> None:
         """The core's observer."""
         match fields:
-            case {"at": int(at)}:
-                self.at.setdefault(what, at)
-        match fields:
-            case {"bundle": Bundle(commands=commands)} if what == "bundle" and commands:
+            case {"bundle": None}:
+                return  # a look that found nothing to order
+            case {"bundle": Bundle(commands=commands)} if what == "bundle":
                 self.commands = len(commands)
                 self.done.set()
+        at = fields["at"]
+        if isinstance(at, int):
+            self.at.setdefault(what, at)
 
 
 class _StampedLine(ServerLine):

@@ -18,7 +18,7 @@ from typing import Final
 from wattseal.bridge.bench.stage import process
 from wattseal.bridge.making import GATEWAY, make_box, sign_manifest
 from wattseal.certs.box import Box
-from wattseal.certs.device_pki import DevicePki, make_device_pki
+from wattseal.certs.device_pki import make_device_pki
 from wattseal.certs.errors import WorldError
 from wattseal.certs.identity import describe_file
 from wattseal.certs.keys import Signer
@@ -86,13 +86,22 @@ type = "battery"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The box, the door of the running server, and the programme that all devices are in. `sealed`: manifest bytes."""
+    """The box, and the running server: its TLS port, LFDI and door, and the programme that all devices are in."""
 
     box: Box
+    port: int
+    lfdi: str
     admin: AdminClient
     program: str
     devices: int
-    manifest_bytes: int
+
+    def signed(self, *, listener: str = "") -> int:
+        """Writes the site file anew and signs it; the bytes of the manifest. `listener`: host and port of a door for
+        notifications; without one everything is polled.
+        """
+        text = site_text(self.devices, port=self.port, server_lfdi=self.lfdi, listener=listener)
+        self.box.site_file.write_bytes(text)
+        return len(sign_manifest(self.box.root, now=int(time.time())).statement.raw)
 
     async def order(self, permille: int) -> str:
         """A control for all devices from now on, in permille of what each may do; its mRID. The one before gives way."""
@@ -151,8 +160,8 @@ def site_text(devices: int, *, port: int, server_lfdi: str, listener: str = "") 
 
 
 @asynccontextmanager
-async def fleet(directory: Path, devices: int, *, poll_seconds: int, notified: bool) -> AsyncIterator[Fleet]:
-    """Box and server, the server knowing all devices. `notified`: the box has a door for notifications.
+async def fleet(directory: Path, devices: int, *, poll_seconds: int) -> AsyncIterator[Fleet]:
+    """Box and server, the server knowing all devices; `poll_seconds` is the poll rate of everything.
 
     Raises `WorldError` (`bench_process_failed`) where the server will not start.
     """
@@ -166,10 +175,12 @@ async def fleet(directory: Path, devices: int, *, poll_seconds: int, notified: b
             raise WorldError("bench_process_failed", "The 2030.5 server did not say where it listens.")
         async with AdminClient(admin_port) as admin:
             program = await _peopled(admin, devices, aggregator)
-            listener = _free_address() if notified else ""
-            text = site_text(devices, port=port, server_lfdi=lfdi, listener=listener)
-            box, size = _box(directory, pki, text)
-            yield Fleet(box, admin, program, devices, size)
+            box = Box(directory / "box")
+            standing = Fleet(box, port, lfdi, admin, program, devices)
+            make_box(box.root, now=int(time.time()), site_text=b"")
+            for file in (pki.aggregator.certificate, pki.aggregator.key, pki.authority):
+                shutil.copy(file, box.root / file.name)
+            yield standing
 
 
 async def _peopled(admin: AdminClient, devices: int, aggregator: str) -> str:
@@ -180,16 +191,8 @@ async def _peopled(admin: AdminClient, devices: int, aggregator: str) -> str:
     return str((await admin.ask("add_program", groups=[group["mrid"]]))["mrid"])
 
 
-def _box(directory: Path, pki: DevicePki, text: bytes) -> tuple[Box, int]:
-    box = Box(directory / "box")
-    make_box(box.root, now=int(time.time()), site_text=text)
-    manifest = sign_manifest(box.root, now=int(time.time()))
-    for file in (pki.aggregator.certificate, pki.aggregator.key, pki.authority):
-        shutil.copy(file, box.root / file.name)
-    return box, len(manifest.statement.raw)
-
-
-def _free_address() -> str:
+def free_address() -> str:
+    """Where nobody listens yet: host and port."""
     with socket.create_server((LOOPBACK, 0)) as free:
         return f"{LOOPBACK}:{free.getsockname()[1]}"
 

@@ -82,6 +82,8 @@ def dispatch(memory: Memory, site: Site, policy: Policy, scribe: Scribe, now: In
             statements.append(command)
             commands.append(command)
         _remember(memory, turn, command, deed)
+    gateway = memory.gateway.row()
+    deed.write(lambda db: keep_gateway(db, *gateway))
     return Bundle(run, tuple(statements), tuple(commands))
 
 
@@ -97,8 +99,6 @@ def _remember(memory: Memory, turn: Turn, command: Statement | None, deed: Deed)
     if command is not None and turn.command is not None:
         memory.gateway.sequence = turn.command.sequence
         row = LiveRow(order, command.digest, Standing.COMMANDED, turn.command.sequence)
-        gateway = memory.gateway.row()
-        deed.write(lambda db: keep_gateway(db, *gateway))
     memory.live[order.seat] = row
     memory.wanted_afresh.discard(order.seat)
     deed.write(lambda db: keep_live(db, row))
