@@ -6,14 +6,14 @@ core's own stations. Processor time is that of this process, all threads of it.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from time import monotonic_ns, process_time
-from typing import Any, Final
+from time import monotonic_ns, process_time, process_time_ns
+from typing import Any, Final, TypeAlias
 
 from wattseal.bridge.bench.aggregator_stage import Fleet, QuietGateway, quiet_gateway
-from wattseal.bridge.core.core import Core, Estate
+from wattseal.bridge.core.core import Core
 from wattseal.bridge.core.ieee2030_5_line import ServerLine
 from wattseal.bridge.core.opening import open_estate
 from wattseal.bridge.core.outbound import Bundle
@@ -31,20 +31,34 @@ _QUIET_LOOKS: Final = 20
 _LOOK_SECONDS: Final = 0.25
 
 
+Moment: TypeAlias = tuple[int, int]
+"""Monotonic and processor nanoseconds."""
+
+
+def _moment() -> Moment:
+    return monotonic_ns(), process_time_ns()
+
+
+def between(first: Moment, second: Moment) -> Moment:
+    """What lies between two moments."""
+    return second[0] - first[0], second[1] - first[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One control all the way: monotonic nanoseconds by station, and how many commands it came to.
+    """One control all the way: by station the moment and the processor time so far (nanoseconds), and its commands.
 
-    `ordered`: the admin's verb was sent; `told`: the server's word is in the session's hands; the rest as in `Core`.
+    `ordered`: the admin's verb was sent; `told`: the server's word is in the session's hands; `scheduled`: the event
+    engine is done; the rest as in `Core`.
     """
 
-    at: dict[str, int]
+    at: Mapping[str, Moment]
     commands: int
 
     @property
-    def from_word(self) -> int:
-        """Nanoseconds from the server's word to the last command, sealed and durable."""
-        return self.at["committed"] - self.at["told"]
+    def from_word(self) -> Moment:
+        """Nanoseconds from the server's word to the last command, sealed and durable: wall and processor."""
+        return between(self.at["told"], self.at["committed"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class Span:
 class _Watcher:
     """Collects the core's stations of the passage under way."""
 
-    at: dict[str, int] = field(default_factory=dict)
+    at: dict[str, Moment] = field(default_factory=dict)
     commands: int = 0
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,9 +87,7 @@ class _Watcher:
             case {"bundle": Bundle(commands=commands)} if what == "bundle":
                 self.commands = len(commands)
                 self.done.set()
-        at = fields["at"]
-        if isinstance(at, int):
-            self.at.setdefault(what, at)
+        self.at.setdefault(what, _moment())
 
 
 class _StampedLine(ServerLine):
@@ -92,12 +104,12 @@ class _StampedLine(ServerLine):
         received, notified = session.received, session.notified
 
         def stamped_received(*told: Any) -> tuple[Happening, ...]:
-            began = monotonic_ns()
+            began = _moment()
             self.answers += 1
             return self._stamp(began, received(*told))
 
         def stamped_notified(*told: Any) -> tuple[int, tuple[Happening, ...]]:
-            began = monotonic_ns()
+            began = _moment()
             status, happenings = notified(*told)
             return status, self._stamp(began, happenings)
 
@@ -105,10 +117,10 @@ class _StampedLine(ServerLine):
         setattr(session, "notified", stamped_notified)  # noqa: B010 - the same
         return session
 
-    def _stamp(self, began: int, happenings: tuple[Happening, ...]) -> tuple[Happening, ...]:
+    def _stamp(self, began: Moment, happenings: tuple[Happening, ...]) -> tuple[Happening, ...]:
         if any(isinstance(one, ScheduleChanged) for one in happenings):
             self._watcher.at.setdefault("told", began)
-            self._watcher.at.setdefault("scheduled", monotonic_ns())
+            self._watcher.at.setdefault("scheduled", _moment())
         return happenings
 
 
@@ -126,7 +138,7 @@ class Aggregator:
         watcher = self._watcher
         watcher.at.clear()
         watcher.done.clear()
-        ordered = monotonic_ns()
+        ordered = _moment()
         await self._fleet.order(permille)
         try:
             await asyncio.wait_for(watcher.done.wait(), _PATIENCE_SECONDS)

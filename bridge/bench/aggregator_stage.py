@@ -48,7 +48,6 @@ profile = "sunspec_battery"
 link = "simulator"
 address = "tcp://127.0.0.1:{port}"
 unit = {unit}
-sampling_seconds = 60
 [device.envelope]
 min_watts = -{most}
 max_watts = {most}
@@ -104,7 +103,7 @@ class Fleet:
         return len(sign_manifest(self.box.root, now=int(time.time())).statement.raw)
 
     async def order(self, permille: int) -> str:
-        """A control for all devices from now on, in permille of what each may do; its mRID. The one before gives way."""
+        """A control for all devices from now on, in permille of what each may do; its mRID. The last one gives way."""
         base = {"op_mod_max_lim_w": {"value": permille * _HUNDREDTHS_PER_PERMILLE}}
         control = {"duration": _EVENT_SECONDS, "base": base, "response_required": 3}
         answer = await self.admin.ask("add_control", program=self.program, control=control)

@@ -97,7 +97,10 @@ def _managed(end_device: EndDevice, site: Site, utility: Utility, own: str, toge
 
 
 def _ratings(end_device: EndDevice, site: Site, utility: Utility, together: frozenset[str]) -> Ratings:
-    """`together`: the operations of all devices there. Watts are those of the envelope: what the device may do here is what the server is told, and percents are of."""
+    """Watts are those of the envelope: what the device may do here is what the server is told, and percents are of.
+
+    `together`: the operations of all devices at the connection, by name.
+    """
     device = site.device(end_device.device)
     envelope = None if device is None else device.envelope
     return Ratings(

@@ -57,6 +57,8 @@ class ClientSession:
     """One server's session. Raises WorldError for `stored` bytes that this release did not write.
 
     After each call that gives happenings the state is to be saved (`state_bytes`) before they are acted upon.
+    `revision` counts what must be durable before anything is sent; `progress` what may wait a little: errands that had
+    their final word. A crash in between is to them what a lost answer is.
     """
 
     def __init__(self, config: ClientConfig, stored: bytes | None, duties: Sequence[Duty] = ()) -> None:
@@ -79,6 +81,12 @@ class ClientSession:
         self._kept: State | None = None
         self._unread = _loaded(self._duties, {} if state is None else state.duties)
         self.revision = 0
+        self.progress = 0
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an answer is awaited."""
+        return bool(self._flights)
 
     @property
     def survey(self) -> Survey:
@@ -158,7 +166,7 @@ class ClientSession:
         return TAKEN, (*notice.known.refusals, *self._considered(now))
 
     def state_bytes(self) -> bytes:
-        """What must survive. `revision` tells whether it can have changed."""
+        """What must survive. `revision` and `progress` tell whether it can have changed."""
         dumps = {duty.name: dump for duty in self._duties if (dump := duty.dump())}
         return ClientState(
             engine=to_bytes(self._schedule.state), duties=dumps, moved=self._redirects.remembered
@@ -226,8 +234,9 @@ class ClientSession:
             if answer.good:
                 self._reader.hurry(now, flight.errand.request.href)  # a list that was posted to has changed
         happenings = self._errands.ended(flight.errand, answer, now, lambda href: self._reader.hurry(now, href))
-        self.revision += 1
+        self.progress += 1
         self._schedule.settle(self._responses.delivered())
+        self._kept = self._schedule.state  # a Response less: that may wait
         self._owe()
         return happenings
 
