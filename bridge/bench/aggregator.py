@@ -98,6 +98,11 @@ class _StampedLine(ServerLine):
         self._watcher = watcher
         self.answers = 0
 
+    @property
+    def settled(self) -> int:
+        """How many errands have had their final word."""
+        return 0 if self._session is None else self._session.progress
+
     def begin(self, profile: Profile, dcap: str, certificate: bytes | None) -> ClientSession:
         """As it is, with a stamp at each word of the server that changes the schedule."""
         session = super().begin(profile, dcap, certificate)
@@ -147,16 +152,16 @@ class Aggregator:
         return Passage({**watcher.at, "ordered": ordered}, watcher.commands)
 
     async def until_quiet(self) -> Span:
-        """Until nothing was asked of the server, or told to it, for a while; the figures of the stretch before."""
+        """From the next thing told to the server on until nothing new is for a while; the figures up to the last."""
         began, processor = time.monotonic(), process_time()
         self._pause, self._line.answers = 0.0, 0
-        answers, quiet, ended, spent = 0, 0, began, processor
+        settled, quiet, ended = self._line.settled, 0, (began, processor, 0)
         while quiet < _QUIET_LOOKS and time.monotonic() < began + _PATIENCE_SECONDS:
             await asyncio.sleep(_LOOK_SECONDS)
-            quiet = quiet + 1 if answers == self._line.answers else 0
-            if answers != self._line.answers:
-                answers, ended, spent = self._line.answers, time.monotonic(), process_time()
-        return Span(ended - began, spent - processor, self._pause, answers)
+            quiet = quiet + 1 if settled == self._line.settled and ended[2] else 0
+            if settled != self._line.settled:
+                settled, ended = self._line.settled, (time.monotonic(), process_time(), self._line.answers)
+        return Span(ended[0] - began, ended[1] - processor, self._pause, ended[2])
 
     async def steady(self, seconds: float) -> Span:
         """The loop left to itself for `seconds`."""
