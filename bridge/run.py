@@ -2,7 +2,7 @@
 
     plan -> which functions need an order -> ask policy for each -> give each allowed one its number
 
-The live bridge and `replay` both call `run_plan`; nothing else decides what is ordered.
+The live bridge and `replay` both ask `plan` and `turns`, as `run_plan` does; nothing else decides what is ordered.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
