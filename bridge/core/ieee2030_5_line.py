@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import structlog
@@ -139,8 +140,12 @@ class ServerLine:
     async def handle(self, happenings: Sequence[Happening]) -> None:
         """What happened on the session, handed to the core; `run` calls it, or whoever drives the session instead."""
         async with self._one_at_a_time:
-            for happening in happenings:
-                await self._handled(happening)
+            for told, some in groupby(happenings, key=lambda one: isinstance(one, Told)):
+                if told:
+                    await self._said([one for one in some if isinstance(one, Told)])
+                    continue
+                for happening in some:
+                    await self._handled(happening)
 
     async def notified(self, path: str, body: bytes, peer_lfdi: bytes | None) -> int:
         """A notification at our door: it is durable before it is answered. The status of the answer."""
@@ -200,8 +205,6 @@ class ServerLine:
             case MessageRefused(href, raw, reason, sentence):
                 _log.warning("message_refused", utility=self._utility.name, href=href, reason=reason, sentence=sentence)
                 await self._core.refuse(self._arrival(raw), reason)
-            case Told():
-                await self._said(happening)
             case Noted(note):
                 _log.info(
                     "event_note", utility=self._utility.name, kind=str(note.kind), about=note.subject.hex().upper()
@@ -255,21 +258,22 @@ class ServerLine:
         for lfdi, managed in self._context.devices.items():
             self._der.put_settings(managed.name, InForceSettings(overwritten=overwritten.get(lfdi, ())), now)
 
-    async def _said(self, told: Told) -> None:
-        """Seals what was told to the utility, with what it rests on."""
+    async def _said(self, several: Sequence[Told]) -> None:
+        """Seals what was told to the utility, each with what it rests on, in one commit."""
         now = self._estate.clock.now()
-        body = Report(
-            dialect=DIALECT,
-            utility=self._utility.name,
-            request=f"{told.kind} {told.about}",
-            length=len(told.sent),
-            answered_ms=now.unix_ms,
-            code=str(told.status),
-            clock=str(now.quality),
-        )
         deed = Deed()
-        content = hashlib.sha256(told.sent).digest()
-        deed.say(self._estate.scribe.report(body, content, self._grounds(told), now), told.sent)
+        for told in several:
+            body = Report(
+                dialect=DIALECT,
+                utility=self._utility.name,
+                request=f"{told.kind} {told.about}",
+                length=len(told.sent),
+                answered_ms=now.unix_ms,
+                code=str(told.status),
+                clock=str(now.quality),
+            )
+            content = hashlib.sha256(told.sent).digest()
+            deed.say(self._estate.scribe.report(body, content, self._grounds(told), now), told.sent)
         await self._core.record(deed)
 
     def _grounds(self, told: Told) -> tuple[bytes, ...]:

@@ -52,7 +52,7 @@ async def running_core(
 ) -> AsyncIterator[None]:
     """Everything that a core does, as long as the context is open. `utilities`: whom to speak with (None: all)."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_gateway(box, estate, core)), group.create_task(_orders(core))]
+        tasks = [group.create_task(_gateway(box, estate, core)), group.create_task(orders(core))]
         tasks += [group.create_task(_renewals(estate, core)), group.create_task(_housekeeping(estate, core))]
         for utility in estate.site.utilities if utilities is None else utilities:
             tasks.append(group.create_task(_utility(utility, box, estate, core)))
@@ -99,7 +99,7 @@ async def _gateway(box: Box, estate: Estate, core: Core) -> None:
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
-async def _orders(core: Core) -> None:
+async def orders(core: Core) -> None:
     """Looks whenever something changed, or an event begins or ends."""
     while True:
         core.changed.clear()

@@ -5,7 +5,7 @@ password is needed, it names `secret://file/PATH` or `secret://credential/NAME`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 
 from wattseal.drivers.commands import Operation
@@ -165,10 +165,15 @@ class Site:
     utilities: tuple[Utility, ...]
     text: bytes
     meter: str = ""
+    _device_by_name: Mapping[str, Device] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Asked for each device of a fleet. Of two of one name (the reader lets none pass) the first is it.
+        object.__setattr__(self, "_device_by_name", {device.name: device for device in reversed(self.devices)})
 
     def device(self, name: str) -> Device | None:
         """The device of that name."""
-        return next((device for device in self.devices if device.name == name), None)
+        return self._device_by_name.get(name)
 
     def devices_of(self, utility: str) -> tuple[str, ...]:
         """The devices for which a utility is enrolled: those that its resources and groups, or end devices, name.

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -309,5 +310,5 @@ def _name(table: Table) -> str:
 
 
 def _unique(root: Table, key: str, names: list[str]) -> None:
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    for name in sorted(name for name, times in Counter(names).items() if times > 1):
         root.wrong(key, f"has two entries named {name!r}", "Give each its own name.")

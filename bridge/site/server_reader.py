@@ -1,6 +1,7 @@
 """Reading what the site file says of a server of IEEE 2030.5: who we are there, which devices, which programmes."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -37,15 +38,16 @@ def read_server(table: Table, devices: Sequence[str], *, encrypted: bool) -> Ser
     pen = table.whole("pen", "Our IANA private enterprise number; 0 for none.", 0, _MOST_PEN, 0)
     register = table.truth("register", "Whether to register devices that the server does not list.", default=True)
     mend = "Write one [[utility.end_device]] for each device that this server may see."
-    end_devices = tuple(_end_device(item, devices, role) for item in table.tables("end_device", mend))
+    known = {name: name for name in devices} or {"": ""}
+    end_devices = tuple(_end_device(item, known, role) for item in table.tables("end_device", mend))
     _require_fit(table, end_devices, role)
     if not encrypted and role is Role.DEVICE and any(not one.lfdi for one in end_devices):
         table.wrong("end_device", "has no lfdi", f"Without a certificate nothing else says who we are. {_LFDI_MEND}")
     return Server(profile, role, pin, lfdi, pen, register, end_devices, _programmes(table), _listener(table))
 
 
-def _end_device(table: Table, devices: Sequence[str], role: Role) -> EndDevice:
-    device = table.one_of("device", "Name a device of this file.", {name: name for name in devices} or {"": ""})
+def _end_device(table: Table, devices: Mapping[str, str], role: Role) -> EndDevice:
+    device = table.one_of("device", "Name a device of this file.", devices)
     lfdi = _lfdi(table, "lfdi")
     if role is Role.AGGREGATOR and not lfdi:
         table.wrong("lfdi", "is missing", f"An aggregator names the LFDI of each device. {_LFDI_MEND}")
@@ -95,7 +97,7 @@ def _rating(table: Table, key: str) -> int | None:
 
 def _require_fit(table: Table, end_devices: tuple[EndDevice, ...], role: Role) -> None:
     for key, values in (("device", [one.device for one in end_devices]), ("lfdi", [one.lfdi for one in end_devices])):
-        for value in sorted({value for value in values if value and values.count(value) > 1}):
+        for value in sorted(value for value, times in Counter(values).items() if value and times > 1):
             table.wrong("end_device", f"has two entries whose {key} is {value!r}", "Name each once.")
     if role is Role.DEVICE and len(end_devices) > 1:
         mend = 'A device certificate stands for one device; use role = "aggregator" for several.'

@@ -59,6 +59,8 @@ class ClientSession:
     """One server's session. Raises WorldError for `stored` bytes that this release did not write.
 
     After each call that gives happenings the state is to be saved (`state_bytes`) before they are acted upon.
+    `revision` counts what must be durable before anything is sent; `progress` what may wait a little: errands that had
+    their final word. A crash in between is to them what a lost answer is.
     """
 
     def __init__(self, config: ClientConfig, stored: bytes | None, duties: Sequence[Duty] = ()) -> None:
@@ -81,6 +83,12 @@ class ClientSession:
         self._kept: tuple[State, ...] = ()
         self._unread = _loaded(self._duties, {} if state is None else state.duties)
         self.revision = 0
+        self.progress = 0
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an answer is awaited."""
+        return bool(self._flights)
 
     @property
     def survey(self) -> Survey:
@@ -171,10 +179,10 @@ class ClientSession:
     @property
     def not_carried(self) -> tuple[Unfit, ...]:
         """What of the events and defaults at hand is not carried, and why."""
-        return tuple(sorted(unfit(self._schedule.state)))
+        return tuple(sorted(one for state in self._sets.states for one in unfit(state)))
 
     def state_bytes(self) -> bytes:
-        """What must survive. `revision` tells whether it can have changed."""
+        """What must survive. `revision` and `progress` tell whether it can have changed."""
         dumps = {duty.name: dump for duty in self._duties if (dump := duty.dump())}
         engine, sets = self._sets.to_bytes()
         return ClientState(engine=engine, sets=sets, duties=dumps, moved=self._redirects.remembered).to_bytes()
@@ -242,8 +250,9 @@ class ClientSession:
                 for changed in (flight.errand.request.href, flight.errand.news_at):  # a list that was posted to, say
                     self._reader.hurry(now, changed)
         happenings = self._errands.ended(flight.errand, answer, now, lambda href: self._reader.hurry(now, href))
-        self.revision += 1
+        self.progress += 1
         self._sets.settle()
+        self._kept = self._sets.states  # a Response less: that may wait
         self._owe()
         return happenings
 

@@ -41,7 +41,7 @@ def survey_of(tree: Tree, ours: Ours, clock: ClockRead | None, asked: Asked) -> 
     dcap: DeviceCapability = root.resource
     programs, left_out = _programs(tree)
     devices = _devices(tree, ours, dcap)
-    managed = None if devices is None else {lfdi: one for lfdi, one in devices.items() if lfdi.hex() in _lower(ours)}
+    managed = None if devices is None else _managed(devices, ours)
     own = None if devices is None else devices.get(bytes.fromhex(ours.lfdi))
     survey = Survey(dcap, _links(dcap), clock, own, managed, programs)
     sets = {} if managed is None else sets_of(tree, dcap, managed, bytes.fromhex(ours.lfdi), asked)
@@ -50,19 +50,14 @@ def survey_of(tree: Tree, ours: Ours, clock: ClockRead | None, asked: Asked) -> 
 
 def clocks_of(tree: Tree) -> tuple[str, ...]:
     """The addresses of the clocks, in order of preference: those of the assignments first, then the root's."""
-    found = {
-        assignment.mrid: assignment.time_link.href
-        for _, branch in tree.of_kind(Kind.ASSIGNMENTS)
-        for assignment in (branch.known.items if branch.known is not None else ())
-        if assignment.time_link is not None
-    }
     root = tree.known(tree.dcap, Kind.DCAP)
     own = root.resource.time_link if root is not None else None
-    return (*(found[mrid] for mrid in sorted(found)), *(() if own is None else (own.href,)))
+    return (*tree.clocks, *(() if own is None else (own.href,)))
 
 
-def _lower(ours: Ours) -> set[str]:
-    return {lfdi.lower() for lfdi in ours.lfdis}
+def _managed(devices: Mapping[bytes, DeviceRead], ours: Ours) -> dict[bytes, DeviceRead]:
+    known = {bytes.fromhex(lfdi) for lfdi in ours.lfdis}
+    return {lfdi: one for lfdi, one in devices.items() if lfdi in known}
 
 
 def _links(dcap: DeviceCapability) -> Mapping[str, str]:
