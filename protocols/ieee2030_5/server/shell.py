@@ -7,6 +7,7 @@ one device that was configured for tests. Times come from the wall clock, here a
 """
 
 import asyncio
+import contextlib
 import secrets
 import ssl
 import time
@@ -217,7 +218,7 @@ class ServerShell:
         if world is self.world:
             return
         self.world = world
-        if world.outbox:
+        if world.outbox or world.subscribers:
             self._news.set()
         await self.save()
 
@@ -251,15 +252,14 @@ class ServerShell:
     # ---- notifications -----------------------------------------------------------------------------------------
 
     async def deliver(self, postman: Postman) -> None:
-        """Lets time pass and carries out notifications, until cancelled."""
+        """Lets time pass and carries out notifications, until cancelled. Where nobody subscribes, time tells nothing."""
         while True:
-            await self.deliver_due(postman)
             self._news.clear()
-            try:
-                async with asyncio.timeout(_TICK_SECONDS):
+            await self.deliver_due(postman)
+            waits = self.world.subscribers or self.world.outbox
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS if waits else None):
                     await self._news.wait()
-            except TimeoutError:
-                continue
 
     async def deliver_due(self, postman: Postman) -> None:
         """One round: what is due is sent once, all at the same time."""
@@ -277,6 +277,7 @@ class ServerShell:
         at = datetime.fromtimestamp(self.clock(), UTC)
         self.log.keep(at, "sent", "NOTIFY", "", document, None, notice.uri)
         status = await postman.post(notice.uri, document, media_type_of(self.config.profile))
+        self.log.keep(datetime.fromtimestamp(self.clock(), UTC), "answered", "NOTIFY", "", b"", status, notice.uri)
         await self.change(delivered(self.world, notice, status, self.now))
 
 
