@@ -41,7 +41,7 @@ OPERATIONS = (
 )  # fmt: skip
 FOUR = ("battery-a", "battery-b", "battery-c", "battery-d")
 
-_OWN = ("--own-watts", "0", "--rated-watts", str(RATED_WATTS), "--capacity-wh", "10000")
+_OWN = ("--own-watts", "0", "--rated-watts", str(RATED_WATTS), "--capacity-wh", "10000", "--curve-points", "10")
 
 _HEAD = """\
 [site]
