@@ -86,7 +86,7 @@ async def test_core_005_the_servers_clock_is_followed_though_its_quality_is_7(la
 
 
 async def test_core_009_der_resources_are_put_and_absent_end_devices_posted(lab: CsipLab) -> None:
-    """1.3, 1.8: one EndDevice each, with its own LFDI, SFDI and category 25 (other storage); then all four documents."""
+    """1.3, 1.8: one EndDevice each, with own LFDI, SFDI and category 25 (other storage); then all four documents."""
     posted = lab.messages("POST /edev")
     made = [one.resource for one in posted if isinstance(one.resource, EndDevice)]
     assert {(one.lfdi.upper(), one.sfdi) for one in made} == {(one, sfdi(one)) for one in lab.lfdis.values()}
