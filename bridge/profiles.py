@@ -17,7 +17,8 @@ def names() -> tuple[str, ...]:
 def operations_of(name: str) -> frozenset[Operation]:
     """What a device of that profile can be ordered to do; release always can."""
     profile = profile_named(name)
-    return frozenset(one.operation for one in (*profile.commands, *profile.curves)) | {Operation.RELEASE}
+    commands = {one.operation for one in profile.commands}
+    return frozenset(commands | {one.operation for one in profile.curves} | {Operation.RELEASE})
 
 
 def is_meter(name: str) -> bool:

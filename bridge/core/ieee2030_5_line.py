@@ -180,7 +180,7 @@ class ServerLine:
         published = {event_id: timed for (of, event_id), timed in self._core.memory.events.items() if of == name}
         cancelled = frozenset[str]().union(*(one.cancelled for one in mentioned))
         taken = []
-        for one in differences(published, translation.events, cancelled, now.unix):
+        for one in differences(published, translation.events, cancelled, now.unix, changed.known_until):
             known_as = one.event.origin.event_id.partition("~")[0]
             programme = programmes.get(known_as, "")
             rests_on = (known_as, PROGRAMME + programme) if programme else (known_as,)

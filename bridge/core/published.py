@@ -2,7 +2,8 @@
 
 What was published stands in the core's memory; what is wanted is told whole by the dialect. They are compared by what
 they ask from now on, for a schedule that is told again no longer tells the past. A wish that goes on keeps the start
-that it was published with: what was ordered for it stands, and is not ordered again. Pure.
+that it was published with: what was ordered for it stands, and is not ordered again. What lies beyond the time up to
+which the schedule is known is not compared: it is told again before it comes near. Pure.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -38,7 +39,11 @@ class _Stretch:
 
 
 def differences(
-    published: Mapping[str, TimedEvent], wanted: Iterable[GridEvent], cancelled: Collection[str], now: int
+    published: Mapping[str, TimedEvent],
+    wanted: Iterable[GridEvent],
+    cancelled: Collection[str],
+    now: int,
+    known_until: int | None = None,
 ) -> tuple[Difference, ...]:
     """What to publish so that the schedule is as wanted. `published`: events of one utility, by event id.
 
@@ -53,10 +58,10 @@ def differences(
         standing = before is not None and before.event.status is EventStatus.STANDING
         if before is None or not standing:
             found.append(Difference(Change.NEW, event))
-        elif _ahead(before.event, now) != _ahead(event, now):
+        elif _ahead(before.event, now, known_until) != _ahead(event, now, known_until):
             found.append(Difference(Change.MODIFIED, _carried_on(before.event, event, now)))
     for event_id, before in sorted(published.items()):
-        if event_id in named or before.event.status is not EventStatus.STANDING or _is_spent(before, now):
+        if event_id in named or before.event.status is not EventStatus.STANDING or _is_spent(before, now, known_until):
             continue
         change = Change.CANCELLED if event_id.partition("~")[0] in cancelled else Change.WITHDRAWN
         status = EventStatus.CANCELLED if change is Change.CANCELLED else EventStatus.WITHDRAWN
@@ -64,15 +69,22 @@ def differences(
     return tuple(found)
 
 
-def _is_spent(timed: TimedEvent, now: int) -> bool:
-    return is_over(timed, now) or not _ahead(timed.event, now)[1]
+def _is_spent(timed: TimedEvent, now: int, known_until: int | None) -> bool:
+    return is_over(timed, now) or not _ahead(timed.event, now, known_until)[1]
 
 
-def _ahead(event: GridEvent, now: int) -> tuple[GridEvent, frozenset[_Stretch]]:
-    """What an event asks from `now` on, and all else that it says."""
+def _ahead(event: GridEvent, now: int, known_until: int | None) -> tuple[GridEvent, frozenset[_Stretch]]:
+    """What an event asks from `now` on, as far as is known, and all else that it says."""
     bare = replace(event, start=0, duration_seconds=None, courses=())
-    stretches = (replace(one, since=max(one.since, now)) for one in _stretches(event))
-    return bare, frozenset(one for one in stretches if one.until is None or one.until > now)
+    found = []
+    for one in _stretches(event):
+        past = one.until is not None and one.until <= now
+        unknown = known_until is not None and one.since >= known_until
+        if past or unknown:
+            continue
+        beyond = known_until is not None and (one.until is None or one.until > known_until)
+        found.append(replace(one, since=max(one.since, now), until=known_until if beyond else one.until))
+    return bare, frozenset(found)
 
 
 def _carried_on(before: GridEvent, event: GridEvent, now: int) -> GridEvent:

@@ -1,7 +1,8 @@
 """A wish on a device, as the exact write frames it comes to. Pure: decided, and so journalled, before anything is sent.
 
 Order within a command is the profile's: setpoint, mode, fallback and timer in as few frames as their addresses allow,
-the enable last and alone. RELEASE uses fixed values and addresses only, so it is possible with no rating known.
+the enable last and alone. Curves go their own way (`curve_planning`). RELEASE uses fixed values and addresses only, so
+it is possible with no rating known.
 """
 
 from wattseal.drivers.device import (

@@ -4,7 +4,8 @@ One request line, one answer line: `{"ok":true,...}` or `{"ok":false,"error":REA
 is sent here can take the device down. Requests, exactly one verb each:
 
     {"fault":"silent","count":3,"scope":"writes","address":[40310,40320],"unit":1,"skip":0,"effect":false}
-        besides "seconds" (slow), "code" (exception), "registers" (short); see faults.Fault
+        besides "seconds" (slow), "code" (exception), "registers" (short); see faults.Fault. The "adopt_..." kinds
+        befall the adoption of a curve, whose request lies in "address"; they take "count", "skip" and "address" only
     {"clear":true}                  all faults off
     {"state":true}                  the truth of the physics, the active faults, the traffic, the time
     {"set":{"soc_percent":10}}      change the world around the device; see settings

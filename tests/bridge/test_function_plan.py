@@ -72,13 +72,15 @@ def one(*courses, **fields):
 def functions(where, *events, held=frozenset()):
     """(device, function) -> the order, of functions beside power."""
     pictures = tuple(DevicePicture(device.name, None, None, reachable=True) for device in where.devices)
-    found = plan(World(NOW + 10, events, pictures, held), where)
+    found = plan(World(NOW + 10, events, pictures, held), where).desired
     return {one.order.seat: one for one in found if one.order.function is not Function.POWER}
 
 
 def notes(where, *events):
     pictures = tuple(DevicePicture(device.name, None, None, reachable=True) for device in where.devices)
-    return {one.device: one.not_carried for one in plan(World(NOW + 10, events, pictures), where) if one.not_carried}
+    return {
+        one.device: one.not_carried for one in plan(World(NOW + 10, events, pictures), where).desired if one.not_carried
+    }
 
 
 @pytest.mark.parametrize(("wish", "operation", "value"), CARRIED)
@@ -96,7 +98,7 @@ def test_all_of_them_hold_together_and_beside_power() -> None:
     """One event of a 2030.5 control may carry several modes; each is an order of its own."""
     wishes = (Setpoint(1000), Energize(on=True), PowerFactor(Flow.INJECT, 9500, over_excited=True), TargetVar(100))
     courses = [course(wish, "a", name=str(number)) for number, wish in enumerate(wishes)]
-    found = plan(World(NOW + 10, (one(*courses),), ()), TWO)
+    found = plan(World(NOW + 10, (one(*courses),), ()), TWO).desired
     assert [(one.device, str(one.order.operation)) for one in found] == [
         ("a", "set_power"),
         ("a", "energize"),

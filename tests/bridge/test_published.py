@@ -83,6 +83,17 @@ def test_priority_version_and_programme_are_changes():
         assert one.change is Change.MODIFIED
 
 
+def test_beyond_what_is_known_nothing_is_withdrawn_or_changed():
+    """A forecast that reaches less far than the last one says nothing of what comes later."""
+    later = event(BATTERY, event_id="E2", start=NOW + 5000)
+    shorter = event(course(Setpoint(1000), "battery", duration=None), duration=None)
+    standing = published(event(BATTERY), later)
+    assert differences(standing, [event(BATTERY)], (), NOW, known_until=NOW + 5000) == ()
+    assert differences(standing, [shorter], (), NOW, known_until=NOW + 300) == ()
+    assert [one.event.origin.event_id for one in differences(standing, [event(BATTERY)], (), NOW)] == ["E2"]
+    assert [one.change for one in differences(standing, [shorter, later], (), NOW)] == [Change.MODIFIED]
+
+
 WISHES = st.sampled_from([Setpoint(1), Setpoint(2), InjectLimit(1)])
 
 

@@ -199,7 +199,7 @@ def control_list():
 
 def orders(events: tuple[GridEvent, ...], at: int) -> dict[str, bytes]:
     timed = tuple(TimedEvent(event, bytes(32), 0, None) for event in events)
-    return {desired.device: desired.order.encode() for desired in plan(World(at, timed, ()), SITE)}
+    return {desired.device: desired.order.encode() for desired in plan(World(at, timed, ()), SITE).desired}
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)

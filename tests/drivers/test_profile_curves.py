@@ -5,8 +5,11 @@ factors: 705 V -2, Var -2, time -1; 706 V -1, W -1, time -2; 707 V -2, time -2; 
 droop -3, time -2; 712 W -2, Var -2. Set 2 begins behind the head and one set.
 """
 
+import asyncio
+from dataclasses import replace
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_profile_end_to_end import battery
 
@@ -22,10 +25,13 @@ from wattseal.drivers.device import (
     UnsupportedError,
     Wish,
 )
+from wattseal.drivers.modbus.exchange import DeviceExceptionError, Effect, Exchange, Table
 from wattseal.drivers.profiles.curve_declaration import SetFill
 from wattseal.drivers.profiles.curve_values import contents_for, value_in
+from wattseal.drivers.profiles.interpreter import ProfiledDevice
 from wattseal.drivers.profiles.sunspec_battery import SUNSPEC_BATTERY
 from wattseal.drivers.profiles.sunspec_curves import CURVES
+from wattseal.drivers.simulators.battery_inverter import BatteryInverter, BatteryOptions
 from wattseal.drivers.simulators.faults import Fault, FaultKind
 from wattseal.drivers.sunspec.models import decoder_of
 
@@ -429,8 +435,6 @@ def test_values_go_both_ways(command, points, data) -> None:
 
 
 async def test_a_device_without_the_model_does_not_offer_it() -> None:
-    from dataclasses import replace
-
     async with battery() as (_, _, device):
         capabilities = await device.capabilities()
         shown = await device.read_state(capabilities, Scope.CONTROL)
@@ -438,3 +442,84 @@ async def test_a_device_without_the_model_does_not_offer_it() -> None:
         without = replace(capabilities, layout=replace(capabilities.layout, models=fewer))
         with pytest.raises(LayoutError):
             device.steps_for(without, Wish(Operation.VOLT_VAR, VOLT_VAR, 60), shown)
+
+
+# --- any curve, against the simulated device's own layout
+
+
+class InProcess:
+    """The simulated battery as a link, without sockets: what it refuses is raised."""
+
+    def __init__(self) -> None:
+        self.device = BatteryInverter(BatteryOptions(adopt_seconds=1.0), 0.0)
+        self.now = 0.0
+
+    async def read(self, unit: int, address: int, count: int, table: Table = Table.HOLDING) -> Exchange:
+        words = self.device.read(unit, int(table), address, count, self.now)
+        if not isinstance(words, tuple):
+            raise DeviceExceptionError(words.code, "The device refused a read.", Effect.NONE)
+        data = b"".join(word.to_bytes(2, "big") for word in words)
+        return Exchange(b"", bytes((0, 0, 0, 0, 0, 3 + len(data), unit, 3, len(data))) + data, words)
+
+    async def write(self, unit: int, address: int, words: tuple[int, ...]) -> Exchange:
+        refused = self.device.write(unit, address, words, self.now)
+        if refused is not None:
+            raise DeviceExceptionError(refused.code, "The device refused a write.", Effect.NONE)
+        return Exchange(b"", b"", words)
+
+    async def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+
+_VOLTS = st.integers(0, 30_000)
+_PART = st.integers(-10_000, 10_000)
+_TENTHS = st.integers(-1_000, 1_000).map(lambda tenths: 10 * tenths)
+# operation -> (most points, x, y), in what this device can hold: see the scale factors at the head of this file
+_HOLDS = {
+    Operation.VOLT_VAR: (6, _VOLTS, _PART),
+    Operation.VOLT_WATT: (4, st.integers(0, 3_000).map(lambda tenths: 10 * tenths), _TENTHS),
+    Operation.WATT_VAR: (6, _PART, _PART),
+    **dict.fromkeys(
+        (
+            Operation.LV_MUST_TRIP,
+            Operation.LV_MAY_TRIP,
+            Operation.LV_MOMENTARY_CESSATION,
+            Operation.HV_MUST_TRIP,
+            Operation.HV_MAY_TRIP,
+            Operation.HV_MOMENTARY_CESSATION,
+        ),
+        (5, st.integers(0, 100_000_000).map(lambda hundredths: 10 * hundredths), _VOLTS),
+    ),
+    **dict.fromkeys(
+        (Operation.LF_MUST_TRIP, Operation.LF_MAY_TRIP, Operation.HF_MUST_TRIP, Operation.HF_MAY_TRIP),
+        (5, st.integers(0, 2_000_000_000), st.integers(0, 100_000)),
+    ),
+}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(sorted(_HOLDS)), st.data())
+def test_any_curve_that_fits_becomes_the_active_one(operation: Operation, data) -> None:
+    """Whatever the order, in the device's own reach: adopted, read back equal, and in force."""
+    most, x, y = _HOLDS[operation]
+    pairs = data.draw(st.lists(st.tuples(x, y), min_size=1, max_size=most, unique=True))
+    command = next(command for command in CURVES if command.operation is operation)
+    reference = data.draw(st.sampled_from([name for name, _ in command.references]))
+    points = tuple(sorted(pairs, key=lambda pair: pair[0]))
+
+    async def round_trip() -> None:
+        link = InProcess()
+        device = ProfiledDevice(SUNSPEC_BATTERY, link, pause=link.pause)
+        planned = await planned_for(device, operation, (reference, points, None, None, None))
+        for step in planned.steps:
+            await device.write(step)
+            if step.adoption is not None:
+                await device.adopted(step.adoption)
+        after = await device.read_state(await device.capabilities(), Scope.CONTROL, frozenset({command.function}))
+        assert device.verify(planned, None, after, settled=False).reason == "applied"
+        shown = after.control(operation).value
+        assert shown[1] == points
+        if SetFill.REFERENCE in {field.fill for field in command.fields}:
+            assert shown[0] == reference
+
+    asyncio.run(round_trip())

@@ -194,3 +194,15 @@ def test_at_the_moment_that_they_wake_for_the_duties_are_asked_whatever_the_cloc
         at = errands.wake_at(begun)
         assert at is not None
         assert errands.looked(Survey(), Instant(tick + 1000, at, ClockQuality.VIRTUAL), handed_in=False)
+
+
+def test_an_errand_under_way_wakes_nobody():
+    """While its answer is awaited, a pause that is over is no reason to look again."""
+    world = plain(World(duties=(Chore(["a"]),), latency=1.0))
+    world.server.faults["/box"] = Answer(503)
+    world.begin().run(20)
+    sends = [send for send in world.session.sends(world.now) if send.request.href == "/box"]
+    while not sends:
+        world.run(1)
+        sends = [send for _, send in world._flying if send.request.href == "/box"]
+    assert world.session.wake_at(world.now) > world.now.monotonic

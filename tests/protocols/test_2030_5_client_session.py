@@ -198,6 +198,18 @@ def test_an_aggregator_answers_for_each_of_its_devices_under_its_own_lfdi():
         assert [code for _, code, who in world.responses if who == lfdi(number)] == [1, 2, 3]
 
 
+def test_an_aggregators_own_device_may_carry_nothing_but_subscriptions():
+    """CSIP-AUS: a virtual EndDevice for the aggregator itself; it has no assignments and is no device of ours."""
+    world = World(config(1))
+    virtual = device(0, lfdi=LFDI.hex().upper(), sfdi=SFDI, function_set_assignments_list_link=None,
+                     subscription_list_link=ListLink(href="/edev/0/sub"))  # fmt: skip
+    lay(world, [virtual, device(1)], [control(1, 10, 20)])
+    world.begin().run(60)
+    assert set(world.session.survey.devices) == {lfdi(1)}
+    assert world.session.survey.own.end_device.subscription_list_link.href == "/edev/0/sub"
+    assert {who for _, _, who in world.responses} == {lfdi(1)}
+
+
 def test_a_control_that_vanishes_goes_on_in_2018_and_is_cancelled_in_2023():
     """2023, 10.2.2.3 p."""
     for profile, codes in ((CSIP_2018, [1, 2, 3]), (CSIP_2023, [1, 2, 6])):
@@ -370,6 +382,17 @@ def test_a_lost_server_is_asked_for_its_root_only_and_not_often():
     world.run(600)
     assert {request.href for _, request in world.server.asked} == {"/dcap"}
     assert 8 <= len(world.server.asked) <= 12
+
+
+def test_a_question_under_way_to_a_lost_server_wakes_nobody():
+    """A dead server lets each question wait for its deadline; meanwhile there is nothing to do."""
+    world = plain(World(latency=20.0)).begin().run(200)
+    world.server.down = DOWN
+    for _ in range(400):
+        world.run(1)
+        if world._flying and world.of(UtilitySilent):
+            assert world.session.wake_at(world.now) > world.now.monotonic
+    assert world.of(UtilitySilent)
 
 
 def test_on_return_everything_is_read_once_and_an_event_that_passed_unseen_draws_254():

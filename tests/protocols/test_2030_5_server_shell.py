@@ -306,6 +306,31 @@ async def test_a_control_that_the_profile_cannot_say_is_refused_at_the_door():
         assert utility.server.faults == []
 
 
+async def test_a_control_that_names_nothing_or_is_there_already_is_refused():
+    """A curve of another programme leads into nothing; an mRID that an event has would name two."""
+    async with lab() as (_, client, admin):
+        await admin.ask("add_device", lfdi=LFDI)
+        group = await admin.ask("add_group", members=[LFDI])
+        program, other = [(await admin.ask("add_program", groups=[group["serial"]]))["serial"] for _ in range(2)]
+        curve = {"curve_type": 11, "curve_data": [{"xvalue": 1, "yvalue": 2}]}
+        foreign = (await admin.ask("add_curve", program=other, curve=curve))["mrid"]
+        control = {"duration": 60, "mrid": "AB", "base": {"op_mod_connect": False}}
+        await admin.ask("add_control", program=program, control=control)
+        linked = {"op_mod_volt_var": {"href": foreign}}
+        for verb, details, reason in (
+            ("add_control", {"program": program, "control": control}, "mrid_taken"),
+            ("add_control", {"program": other, "control": control}, "mrid_taken"),
+            ("add_control", {"program": program, "control": control | {"mrid": "AC", "base": linked}}, "unknown_thing"),
+            ("change_control", {"mrid": "AB", "control": control | {"base": linked}}, "unknown_thing"),
+            ("set_default", {"program": program, "default": {"base": linked}}, "unknown_thing"),
+        ):
+            with pytest.raises(MisuseError) as caught:
+                await admin.ask(verb, **details)
+            assert caught.value.reason == reason
+        shown = (await client.get(f"/derp/{program}/derc?l=9")).items
+        assert [(one.mrid, one.der_control_base.op_mod_connect) for one in shown] == [("AB", False)]
+
+
 async def test_save_and_restore(tmp_path):
     async with lab() as (utility, client, admin):
         await client.register(LFDI)

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from utility_bench import AGGREGATOR, ALICE, SITES, START, Bench, bench
 from utility_town import log_event, subscription, town
 
@@ -10,8 +12,9 @@ from wattseal.protocols.ieee2030_5.codec import decode_as
 from wattseal.protocols.ieee2030_5.der_control import DERControlList
 from wattseal.protocols.ieee2030_5.server import staff
 from wattseal.protocols.ieee2030_5.server.notifying import TRIES_MOST, delivered, due_notices
-from wattseal.protocols.ieee2030_5.server.state import Device, World
+from wattseal.protocols.ieee2030_5.server.state import Clock, Device, World
 from wattseal.protocols.ieee2030_5.server.subscription_staff import end_subscription
+from wattseal.protocols.ieee2030_5.server.waking import wake_at
 from wattseal.protocols.ieee2030_5.subscription import Condition, Notification
 from wattseal.protocols.ieee2030_5.vocabulary import NotificationStatus
 
@@ -73,6 +76,36 @@ def test_as_much_of_a_list_is_told_as_was_asked_for(limit):
         found.control(program, start_in=number)
         (note,) = told(found)
         assert (note.resource.all, note.resource.results) == (number + 1, min(limit, number + 1))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 20), st.booleans()), max_size=4),
+    st.integers(-50, 50),
+    st.integers(0, 10),
+)
+def test_nothing_is_due_before_the_server_wakes(drawn, offset, keep):
+    """Oracle: time is walked through second by second; all that is ever told is told at a time that was foreseen."""
+    found = bench(keep_finished_seconds=keep, subscription_seconds=90)
+    found.validated = False
+    found.world = msgspec.structs.replace(found.world, clock=Clock(offset=offset))
+    found.register(SITES[0], AGGREGATOR)
+    program = found.program(found.group(SITES[0]))
+    found.send("POST", "edev/0/sub", subscription(f"/derp/{program}/derc", URI), AGGREGATOR)
+    for start, duration, export in drawn:
+        found.control(program, "op_mod_max_lim_w" if export else "op_mod_fixed_w", start_in=start, duration=duration)
+    told(found)
+    wake = wake_at(found.world, found.config, found.now)
+    for _ in range(120):
+        before = found.world
+        found.pass_time(1)
+        if found.world is not before:
+            assert found.now == wake
+            told(found)
+        if wake is not None and found.now >= wake:
+            wake = wake_at(found.world, found.config, found.now)
+    assert found.world.subscribers == ()
+    assert wake_at(found.world, found.config, found.now) is None
 
 
 def test_what_a_device_posts_does_not_stir_its_enddevice():

@@ -51,12 +51,10 @@ class ServerClock:
         """A Time resource was read."""
         self._anchors[anchor.href] = anchor
 
-    def forget(self, href: str) -> None:
-        """Nothing leads there any more."""
-        self._anchors.pop(href, None)
-
     def read(self, preferred: tuple[str, ...], now: Instant) -> ClockRead | None:
         """The clock that counts: the first of these addresses that was read; None: none was."""
+        if len(self._anchors) > len(preferred):  # a server may give its clock a new address at every reading
+            self._anchors = {href: self._anchors[href] for href in preferred if href in self._anchors}
         anchor = next((self._anchors[href] for href in preferred if href in self._anchors), None)
         if anchor is None:
             return None

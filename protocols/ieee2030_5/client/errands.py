@@ -112,7 +112,8 @@ class Errands:
             if queue.wake_at is not None:
                 at = now.monotonic + queue.wake_at - now.unix_ms / 1000
                 times.append(max(at, self._asked_at + ASK_AGAIN_SECONDS))
-            paused = [self._pauses[key].until for key in queue.offered if key in self._pauses]
+            waiting = (key for key in queue.offered if key not in self._under_way)
+            paused = [self._pauses[key].until for key in waiting if key in self._pauses]
             times += [min(paused)] if paused else []
         return min(times, default=None)
 

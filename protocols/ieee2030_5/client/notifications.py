@@ -31,7 +31,6 @@ from wattseal.protocols.ieee2030_5.vocabulary import NotificationStatus
 TAKEN: Final = 201
 REFUSED: Final = 400
 FORBIDDEN: Final = 403
-BODY_MOST: Final = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)

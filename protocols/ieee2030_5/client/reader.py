@@ -74,7 +74,9 @@ class Reader:
         """When `next` has something, monotonic seconds."""
         if self._onward:
             return now.monotonic
-        return self.contact.probe_at if self.contact.lost else self._poller.wake_at()
+        if self.contact.lost:
+            return None if self.tree.dcap in self._fetches else self.contact.probe_at
+        return self._poller.wake_at()
 
     def received(self, now: Instant, reading: Reading, answer: Answer | Silence) -> tuple[MessageRefused, ...]:
         """Take an answer; gives what could not be taken of it."""

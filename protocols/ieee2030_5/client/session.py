@@ -69,6 +69,7 @@ class ClientSession:
         self._duties: tuple[Duty, ...] = (self._responses, *duties)
         self._errands = Errands(self._duties)
         self._wardens = [duty for duty in duties if isinstance(duty, Warden)]
+        self._newsbearers = [duty for duty in duties if isinstance(duty, Newsbearer)]
         self._desk = next((duty for duty in duties if isinstance(duty, SubscriptionDesk)), None)
         self._survey = Survey()
         self._flights: dict[int, Reading | _Carried] = {}
@@ -281,8 +282,7 @@ class ClientSession:
         return all(warden.may_serve(lfdi) for warden in self._wardens)
 
     def _news(self) -> tuple[Happening, ...]:
-        found = [duty.news() for duty in self._duties if isinstance(duty, Newsbearer)]
-        return tuple(one for some in found for one in some)
+        return tuple(one for duty in self._newsbearers for one in duty.news())
 
 
 def _request_of(flight: Reading | _Carried) -> Request:

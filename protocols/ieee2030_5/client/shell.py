@@ -51,7 +51,8 @@ async def run(
     """Drives the session until it is cancelled.
 
     `handle` gets what happened, and then `save` the state's bytes, to persist them if they are not yet. `wake` cuts a
-    wait short: set it after something was handed to a duty, or to `session.notified`, from elsewhere.
+    wait short: set it after something was handed to a duty, or to `session.notified`, from elsewhere. What `handle` or
+    `save` raise comes out in an ExceptionGroup.
     """
     loop = _Loop(session, exchange, clock, asyncio.Event() if wake is None else wake)
     saved, revision = b"", -1

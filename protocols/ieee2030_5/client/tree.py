@@ -22,7 +22,6 @@ class Branch:
     leads_to: tuple[tuple[Kind, str], ...] = ()
     known: Known | None = None
     tried: bool = False
-    gone: bool = False
 
     @property
     def rate(self) -> int | None:
@@ -100,7 +99,7 @@ class Tree:
         branch = self._branches.get(href)
         if branch is None:
             return
-        branch.known, branch.gone = known, False
+        branch.known = known
         self._rewatch(href, branch, now)
         if branch.kind is Kind.DCAP:
             for other, devices in list(self.of_kind(Kind.END_DEVICES)):

@@ -165,6 +165,13 @@ def _added(
     verb: AddControl | AddLoadControl | AddText | AddRate | AddInterval | AddCurve | SetDefault,
 ) -> Changed:
     match verb:
+        case AddControl() | AddLoadControl():
+            event_staff.require_free(world, verb.control.mrid)
+        case AddText():
+            event_staff.require_free(world, verb.text.mrid)
+        case AddInterval():
+            event_staff.require_free(world, verb.interval.mrid)
+    match verb:
         case AddControl():
             return staff.add_control(world, clock, staff.named(world, DerProgram, verb.program), verb.control)
         case AddLoadControl():
@@ -222,6 +229,9 @@ def _made(verb: EventVerb, clock: int) -> Iterator[msgspec.Struct]:
 
 def _change_control(world: World, clock: int, verb: ChangeControl) -> World:
     before = event_staff.kept_event(world, verb.mrid)
+    for program in world.der_programs:
+        if any(one.event is before for one in program.controls):
+            staff.require_curves(program, verb.control.base)
     made = verb.control.made(verb.mrid.upper(), clock)
     version = made.version if made.version is not None else min((before.version or 0) + 1, _VERSION_MOST)
     created = before.creation_time if verb.control.creation_time is None else made.creation_time

@@ -49,7 +49,10 @@ async def serve(
     announce: Callable[[dict[str, object]], None],
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Runs until SIGTERM or SIGINT; `announce` is told where, once it listens. Raises WattsealError."""
+    """Runs until SIGTERM or SIGINT; `announce` is told where, once it listens. `clock`: unix seconds.
+
+    Raises WattsealError.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):

@@ -52,6 +52,17 @@ def kept_event(world: World, mrid: str) -> Event:
     return found[0]
 
 
+def require_free(world: World, mrid: str | None) -> None:
+    """No event has this mRID yet, or none is named. Raises MisuseError (`mrid_taken`)."""
+    if mrid is None:
+        return
+    try:
+        kept_event(world, mrid)
+    except MisuseError:
+        return
+    raise MisuseError("mrid_taken", f"There is an event {mrid} already; change it instead.")
+
+
 def pruned(world: World, now: int) -> World:
     """Without events that ended so long ago (a week) that nobody answers to them any more."""
     if not any(_is_old(one, now) for program in world.der_programs for one in program.controls):

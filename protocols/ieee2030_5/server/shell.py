@@ -42,10 +42,11 @@ from wattseal.protocols.ieee2030_5.server.postman import Postman
 from wattseal.protocols.ieee2030_5.server.server import Reply, media_type_of, respond, tick
 from wattseal.protocols.ieee2030_5.server.state import Notice, World
 from wattseal.protocols.ieee2030_5.server.turn import Request
+from wattseal.protocols.ieee2030_5.server.waking import wake_at
 from wattseal.protocols.message_log import MessageLog
 
 _SEEN_KEPT: Final = 100_000
-_TICK_SECONDS: Final = 1.0
+_LONGEST_WAIT_SECONDS: Final = 60.0  # the wall clock may be set
 _CHAINS_KEPT: Final = 10_000
 
 
@@ -218,8 +219,7 @@ class ServerShell:
         if world is self.world:
             return
         self.world = world
-        if world.outbox or world.subscribers:
-            self._news.set()
+        self._news.set()
         await self.save()
 
     async def staff(self, world: World) -> None:
@@ -254,12 +254,13 @@ class ServerShell:
     async def deliver(self, postman: Postman) -> None:
         """Lets time pass (where somebody subscribes) and carries out notifications, until cancelled."""
         while True:
-            self._news.clear()
             await self.deliver_due(postman)
-            waits = self.world.subscribers or self.world.outbox
+            wake = wake_at(self.world, self.config, self.now)
+            wait = None if wake is None else min(max(0.0, wake - self.clock()), _LONGEST_WAIT_SECONDS)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TICK_SECONDS if waits else None):
+                async with asyncio.timeout(wait):
                     await self._news.wait()
+            self._news.clear()
 
     async def deliver_due(self, postman: Postman) -> None:
         """One round: what is due is sent once, all at the same time."""

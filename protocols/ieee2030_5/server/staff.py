@@ -10,6 +10,7 @@ import msgspec
 
 from wattseal.certs.errors import MisuseError
 from wattseal.certs.identity import sfdi_of
+from wattseal.protocols.ieee2030_5.der_control import DERControlBase, DERCurveLink
 from wattseal.protocols.ieee2030_5.server.changes import SHELVES, next_serial, put, put_into, take
 from wattseal.protocols.ieee2030_5.server.drafts import (
     ControlDraft,
@@ -19,6 +20,7 @@ from wattseal.protocols.ieee2030_5.server.drafts import (
     LoadControlDraft,
     TextDraft,
 )
+from wattseal.protocols.ieee2030_5.server.programs import control_modes
 from wattseal.protocols.ieee2030_5.server.registering import new_device
 from wattseal.protocols.ieee2030_5.server.state import (
     Curve,
@@ -134,8 +136,21 @@ def program_named(world: World, ref: Ref) -> AnyProgram:
     return found
 
 
+def require_curves(program: DerProgram, base: DERControlBase) -> None:
+    """Every curve that a control or a default names is one of the programme's. Raises MisuseError (`unknown_thing`).
+
+    (A link that leads nowhere is to be had for a test: drop the curve afterwards.)
+    """
+    known = {one.curve.mrid for one in program.curves}
+    for name in control_modes():
+        value = getattr(base, name)
+        if isinstance(value, DERCurveLink) and value.href not in known:
+            raise _unknown("curve of this programme", value.href)
+
+
 def add_control(world: World, now: int, program: DerProgram, draft: ControlDraft) -> Changed:
     """A DERControl."""
+    require_curves(program, draft.base)
     world, serial = next_serial(world)
     event = draft.made(mrid_of(world, serial), now)
     listed = Listed(serial=serial, event=event)
@@ -198,6 +213,7 @@ def set_default(world: World, program: DerProgram, draft: DefaultDraft | None) -
     """The default, or none."""
     if draft is None:
         return put(world, msgspec.structs.replace(program, default=None)), 0, ""
+    require_curves(program, draft.base)
     world, serial = next_serial(world)
     mrid = mrid_of(world, serial) if program.default is None else program.default.mrid
     made = draft.made(mrid)

@@ -1,5 +1,8 @@
 """The trunk of the tree: DeviceCapability, Time, SelfDevice, EndDevices, Registration, function set assignments."""
 
+from collections.abc import Callable
+from functools import partial
+
 import msgspec
 
 from wattseal.certs.identity import sfdi_of
@@ -25,7 +28,7 @@ from wattseal.protocols.ieee2030_5.server.access import (
     reached,
 )
 from wattseal.protocols.ieee2030_5.server.state import Clock, Device, Group
-from wattseal.protocols.ieee2030_5.server.turn import Listing, Turn
+from wattseal.protocols.ieee2030_5.server.turn import Listing, Turn, Views
 from wattseal.protocols.ieee2030_5.vocabulary import Subscribable
 
 
@@ -71,9 +74,10 @@ def self_device(turn: Turn, _: Granted) -> Resource:
 
 def end_devices(turn: Turn, _: Granted) -> Listing:
     """The caller's EndDevices by SFDI, an aggregator's virtual one first."""
-    items = [_virtual_device(turn)] if has_virtual_device(turn) else []
-    items += [_device_view(turn, one) for one in own_devices(turn)]
-    return Listing(EndDeviceList, tuple(items), "edev", subscribable=True)
+    makers: list[Callable[[], Resource]] = [partial(_device_view, turn, one) for one in own_devices(turn)]
+    if has_virtual_device(turn):
+        makers.insert(0, partial(_virtual_device, turn))
+    return Listing(EndDeviceList, Views(makers), "edev", subscribable=True)
 
 
 def end_device(turn: Turn, found: Device | Granted) -> Resource:

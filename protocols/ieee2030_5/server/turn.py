@@ -4,9 +4,10 @@ Handlers take a turn and what the guard of their route found, and give a resourc
 address: they name plain paths, and `Turn.at` writes them.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import msgspec
 
@@ -36,6 +37,25 @@ class Request:
     host: str | None = ""
 
 
+class Views(Sequence[Resource]):
+    """Resources that are made when they are looked at: a page of a long list costs a page."""
+
+    def __init__(self, makers: Sequence[Callable[[], Resource]]) -> None:
+        self._makers = makers
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    @overload
+    def __getitem__(self, place: int) -> Resource: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Resource, ...]: ...
+    def __getitem__(self, place: int | slice) -> Resource | tuple[Resource, ...]:
+        if isinstance(place, slice):
+            return tuple(make() for make in self._makers[place])
+        return self._makers[place]()
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A list before it is cut into a page. `stamps` are the times by which `a` selects, for lists that have them.
@@ -44,7 +64,7 @@ class Listing:
     """
 
     kind: type[List]
-    items: tuple[Resource, ...]
+    items: Sequence[Resource]
     poll: str = ""
     stamps: tuple[int, ...] | None = None
     subscribable: bool = False
