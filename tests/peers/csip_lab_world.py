@@ -32,8 +32,7 @@ POLL = 60
 """pollRate of every resource, and postRate, in seconds."""
 PIN = "111115"
 RATED_WATTS = 5000
-MAX_W = RATED_WATTS
-"""What a percentage of setMaxW is of: the envelope is the battery's own rating."""
+"""Of each battery, and its envelope: a percentage of setMaxW is of this."""
 OPERATIONS = (
     "set_power", "limit_inject", "limit_absorb", "energize", "power_factor_inject", "power_factor_absorb", "fixed_var",
     "target_var", "ramp_rate", "return_to_service", "freq_droop", "volt_var", "volt_watt", "watt_var", "watt_pf",
@@ -41,6 +40,8 @@ OPERATIONS = (
     "lv_momentary_cessation", "hf_must_trip", "hf_may_trip", "lf_must_trip", "lf_may_trip",
 )  # fmt: skip
 FOUR = ("battery-a", "battery-b", "battery-c", "battery-d")
+
+BATTERY = ("--own-watts", "0", "--rated-watts", str(RATED_WATTS), "--capacity-wh", "10000", "--curve-points", "10")
 
 _HEAD = """\
 [site]
@@ -227,6 +228,13 @@ class CsipLab:
     async def set_default(self, programme: Programme, base: Mapping[str, Any], **more: Any) -> None:
         await self.admin.ask("set_default", program=programme.serial, default={"base": base} | more)
 
+    async def cancel(self, mrid: str, *, randomized: bool = False) -> None:
+        await self.admin.ask("cancel", mrid=mrid, randomized=randomized)
+
+    async def polls(self, **seconds: int) -> None:
+        """Poll rates of these kinds of resource, as in their paths."""
+        await self.admin.ask("set_polls", seconds=seconds)
+
     async def clear(self) -> None:
         """Everything that a test made is cancelled, read by the box, and gone; the clock stands where it then is."""
         await self.admin.ask("behave")
@@ -263,6 +271,10 @@ class CsipLab:
             if method in {None, one.method} and route in {None, one.route} and path in {None, one.path}
         ]
 
+    async def subscribed(self) -> set[str]:
+        """The paths that the box subscribes to."""
+        return {f"/{one['resource']}" for one in (await self.admin.ask("list", of="subscriptions"))["subscriptions"]}
+
     async def responses(self, mrid: str, *devices: str) -> list[Heard]:
         """The Responses to that event, of these devices (none named: all), as they came."""
         wanted = {self.lfdis[one] for one in devices}
@@ -286,6 +298,27 @@ class CsipLab:
                 found.append(Raw(at, direction, row["about"], row["status"], (folder / row["file"]).read_bytes()))
         return found
 
+    # ---- what the devices show ----------------------------------------------------------------------------------
+
+    async def limit(self, name: str | None = None) -> int | None:
+        """The limit on generation in the battery's registers, in hundredths of percent; None where none is enabled."""
+        points = await self.devices[name or self.device.name].points()
+        return points["WMaxLimPct"] if points["WMaxLimPctEna"] == 1 else None
+
+    async def limits(self) -> list[int | None]:
+        """Of every battery, in order."""
+        return [await self.limit(name) for name in self.devices]
+
+    def writes(
+        self, name: str | None = None, *, since: float = 0.0, until: float = 1e12
+    ) -> list[tuple[float, int, list[int]]]:
+        """Second, address and words of each write frame that reached the battery."""
+        found = [
+            (datetime.fromisoformat(one["t"]).timestamp() - self.start, one["address"], one["words"])
+            for one in self.devices[name or self.device.name].writes()
+        ]
+        return [one for one in found if since <= one[0] < until]
+
     # ---- the world ----------------------------------------------------------------------------------------------
 
     async def registered(self, seconds: float = 120) -> None:
@@ -308,11 +341,9 @@ class CsipLab:
 
     async def start_server(self, *options: str) -> None:
         port = str(self.utility.port)
-        self.utility = await _utility(self.directory, self.clock_name, "--port", port, *self.server_options, *options)
-
-    @property
-    def clock_name(self) -> str:
-        return f"unix:{self.directory / 'clock.sock'}"
+        self.utility = await start_utility(
+            self.directory, *_following(self.directory / "clock.sock"), "--port", port, *self.server_options, *options
+        )
 
 
 @asynccontextmanager
@@ -344,9 +375,9 @@ async def csip_lab(
     options = ClockOptions(wall=wall, expected=3 + len(names), grace_seconds=grace)
     async with AsyncExitStack() as stack:
         clock = await stack.enter_async_context(running_clock(path, options))
-        started = [Device.start(one, "battery", directory, "--own-watts", "0", *_following(path)) for one in names]
+        started = [Device.start(one, "battery", directory, *BATTERY, *_following(path)) for one in names]
         *devices, utility = await asyncio.gather(
-            *started, _utility(directory, f"unix:{path}", *_server_options(role, own, server))
+            *started, start_utility(directory, *_following(path), *_server_options(role, own, server))
         )
         for device in devices:
             stack.push_async_callback(device.end)
@@ -355,7 +386,7 @@ async def csip_lab(
             devices, lfdis, port, role, profile, pin, sampling, utility.lfdi if pinned else "", listen=listen
         )
         running = RunningBox(new_box(directory / "box", text.encode()), directory / "run.log", _following(path))
-        _lay_out(running.box, pki, TlsIdentity(*(directory / "pki" / f"{identity}.{end}" for end in ("pem", "key"))))
+        lay_out(running.box, pki, TlsIdentity(*(directory / "pki" / f"{identity}.{end}" for end in ("pem", "key"))))
         lab = CsipLab(
             directory, clock, {one.name: one for one in devices}, lfdis, pki, wall, own, utility,
             _server_options(role, own, server), running,
@@ -402,10 +433,11 @@ def polled_well(times: Iterable[float], interval: float, since: float, until: fl
         assert 2 <= len(inside) <= min(3 * expected, expected + 3), (begin, inside)
 
 
-async def _utility(directory: Path, clock: str, *options: str) -> Utility:
+async def start_utility(directory: Path, *options: str, poll: int = POLL) -> Utility:
+    """The server's process over TLS of the hierarchy in `directory`, once it listens."""
     process = await asyncio.create_subprocess_exec(
         WATTSEAL, "simulate", "utility", "ieee2030.5", "--json", "--pki", str(directory / "pki"), "--poll-seconds",
-        str(POLL), "--post-seconds", str(POLL), "--messages", str(directory / "messages"), "--clock", clock, *options,
+        str(poll), "--post-seconds", str(poll), "--messages", str(directory / "messages"), *options,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -422,7 +454,8 @@ def _following(path: Path) -> tuple[str, str]:
     return "--clock", f"unix:{path}"
 
 
-def _lay_out(box: Box, pki: DevicePki, identity: TlsIdentity) -> None:
+def lay_out(box: Box, pki: DevicePki, identity: TlsIdentity) -> None:
+    """The files that the site file names under `tls/`."""
     folder = box.root / "tls"
     folder.mkdir()
     shutil.copy(identity.certificate, folder / "box.pem")
