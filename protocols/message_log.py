@@ -16,7 +16,9 @@ INDEX: Final = "index.jsonl"
 
 
 class LoggedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the index. `direction` is received or sent; `status` the HTTP status of what was sent.
+    """One line of the index. `direction` is received or sent, or answered: what came back for what was sent unasked.
+
+    `status` is the HTTP status of an answer, None where there was none.
 
     `service` is what the message belongs to, as it stands in the file's name; `about` more of it, where that is little.
     """

@@ -32,8 +32,7 @@ POLL = 60
 """pollRate of every resource, and postRate, in seconds."""
 PIN = "111115"
 RATED_WATTS = 5000
-MAX_W = RATED_WATTS
-"""What a percentage of setMaxW is of: the envelope is the battery's own rating."""
+"""Of each battery, and its envelope: a percentage of setMaxW is of this."""
 OPERATIONS = (
     "set_power", "limit_inject", "limit_absorb", "energize", "power_factor_inject", "power_factor_absorb", "fixed_var",
     "target_var", "ramp_rate", "return_to_service", "freq_droop", "volt_var", "volt_watt", "watt_var", "watt_pf",
@@ -41,6 +40,8 @@ OPERATIONS = (
     "lv_momentary_cessation", "hf_must_trip", "hf_may_trip", "lf_must_trip", "lf_may_trip",
 )  # fmt: skip
 FOUR = ("battery-a", "battery-b", "battery-c", "battery-d")
+
+_OWN = ("--own-watts", "0", "--rated-watts", str(RATED_WATTS), "--capacity-wh", "10000")
 
 _HEAD = """\
 [site]
@@ -344,7 +345,7 @@ async def csip_lab(
     options = ClockOptions(wall=wall, expected=3 + len(names), grace_seconds=grace)
     async with AsyncExitStack() as stack:
         clock = await stack.enter_async_context(running_clock(path, options))
-        started = [Device.start(one, "battery", directory, "--own-watts", "0", *_following(path)) for one in names]
+        started = [Device.start(one, "battery", directory, *_OWN, *_following(path)) for one in names]
         *devices, utility = await asyncio.gather(
             *started, _utility(directory, f"unix:{path}", *_server_options(role, own, server))
         )

@@ -252,7 +252,7 @@ class ServerShell:
     # ---- notifications -----------------------------------------------------------------------------------------
 
     async def deliver(self, postman: Postman) -> None:
-        """Lets time pass and carries out notifications, until cancelled."""
+        """Lets time pass and carries out notifications, until cancelled. Where nobody subscribes, time tells nothing."""
         while True:
             await self.deliver_due(postman)
             wake = wake_at(self.world, self.config, self.now)
@@ -278,6 +278,7 @@ class ServerShell:
         at = datetime.fromtimestamp(self.clock(), UTC)
         self.log.keep(at, "sent", "NOTIFY", "", document, None, notice.uri)
         status = await postman.post(notice.uri, document, media_type_of(self.config.profile))
+        self.log.keep(datetime.fromtimestamp(self.clock(), UTC), "answered", "NOTIFY", "", b"", status, notice.uri)
         await self.change(delivered(self.world, notice, status, self.now))
 
 
