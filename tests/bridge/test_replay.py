@@ -184,7 +184,7 @@ STEP = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([1, RETRY_SECONDS, 60, 4000])),
     st.tuples(st.just("receipt"), st.sampled_from(Result)),
     st.tuples(st.just("reading"), st.integers(0, 1000)),
-    st.tuples(st.just("connect"), st.sampled_from([EPOCH, bytes(16)])),
+    st.tuples(st.just("connect"), st.booleans()),
     st.tuples(st.just("low"), st.booleans()),
     st.tuples(st.just("restart"), st.none()),
     st.tuples(st.just("forget"), st.none()),
@@ -226,13 +226,14 @@ async def lived(bench: Bench, steps) -> None:
                 await bench.receipt(bench.line.of(Kind.COMMAND)[-1], value)
             case "reading":
                 await bench.reading("battery", value)
-            case "connect":
-                await bench.connect(epoch=value)
+            case "connect":  # again in the epoch that it drew, or in a new one: it never returns to an old one
+                drawn = len(bench.line.of(Kind.HAIL)).to_bytes(16, "big")
+                await bench.connect(epoch=drawn if value else bench.core.memory.gateway.last_epoch or EPOCH)
             case "low":
                 bench.core._memory.storage_low = value
-            case "restart":
+            case "restart":  # of the core alone: its gateway goes on in the epoch that it drew
                 await bench.restart()
-                await bench.connect()
+                await bench.connect(epoch=bench.core.memory.gateway.last_epoch or EPOCH)
             case "forget":
                 bench.time.advance(2 * 86_400)
                 await bench.core.forget_old_events(bench.estate.clock.now())
