@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from wattseal.bridge import journal
+from wattseal.bridge.availability import with_availability
 from wattseal.bridge.core.contact import Contact
 from wattseal.bridge.core.core import Core, Estate
 from wattseal.bridge.core.deed import Deed
@@ -48,6 +49,7 @@ from wattseal.protocols.ieee2030_5.client.happenings import (
     UtilityAnswers,
     UtilitySilent,
 )
+from wattseal.protocols.ieee2030_5.client.measured import Measured
 from wattseal.protocols.ieee2030_5.client.session import ClientSession
 from wattseal.protocols.ieee2030_5.mentioned import Mentioned, mentioned_in
 from wattseal.protocols.ieee2030_5.profiles import MEDIA_TYPE, Profile
@@ -140,9 +142,15 @@ class ServerLine:
         """Hands what was read since the last time to the duties."""
         now_ms = self._estate.clock.now().unix_ms
         for measured in await self._estate.store.read(partial(self._told.newly, now_ms=now_ms)):
+            known = self._known(measured)
             for duty in self._takers:
-                duty.take(measured)
+                duty.take(known)
             self._wake.set()
+
+    def _known(self, measured: Measured) -> Measured:
+        managed = next((one for one in self._context.devices.values() if one.name == measured.device), None)
+        device = self._estate.site.device(measured.device)
+        return measured if managed is None or device is None else with_availability(measured, managed, device.envelope)
 
     # ---- what happened -----------------------------------------------------------------------------------------
 

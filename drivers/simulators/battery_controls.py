@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from wattseal.certs.errors import MisuseError
 from wattseal.drivers.simulators import enter_service
-from wattseal.drivers.simulators.curve_layout import SHAPES
 from wattseal.drivers.simulators.curves import Curves, Grid
 from wattseal.drivers.simulators.physics import Demand
 
@@ -89,15 +88,15 @@ class Controls:
     """Raw numbers of all writable points by name, those of the curves apart; `ranges` are of all."""
 
     rating: BatteryRating
-    values: dict[str, int] = field(init=False)
     curves: Curves = field(default_factory=Curves)
+    values: dict[str, int] = field(init=False)
     ranges: dict[str, tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.values = _initial(self.rating)
         self.ranges = _ranges(self.rating)
-        for shape in SHAPES:
-            self.ranges |= shape.ranges()
+        for function in self.curves.functions.values():
+            self.ranges |= function.shape.ranges()
 
     def takes(self, name: str, raw: int) -> bool:
         """Whether the device accepts this number for this point."""

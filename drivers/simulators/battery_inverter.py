@@ -8,14 +8,15 @@ grid or 703.ES = 0 cuts at once. While it is out of service ConnSt is 0: its rel
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from wattseal.drivers.simulators import battery_points, enter_service, physics
 from wattseal.drivers.simulators.adoption import Mishap
 from wattseal.drivers.simulators.battery_controls import BatteryRating, Controls
 from wattseal.drivers.simulators.battery_points import Surroundings
-from wattseal.drivers.simulators.curve_layout import SHAPES
+from wattseal.drivers.simulators.curve_layout import shapes
+from wattseal.drivers.simulators.curves import Curves, functions_of
 from wattseal.drivers.simulators.device import Truth
 from wattseal.drivers.simulators.enter_service import EnterService, Standing
 from wattseal.drivers.simulators.modbus_frames import ExceptionCode, ModbusFault
@@ -32,12 +33,15 @@ UNIT = 1
 REQUEST_OFFSET = 3  # 705 to 712: AdptCrvReq, AdptCtlReq
 MOST_WATT_HOURS = 650_000.0  # what 713 holds in 16 bits of tens of watt-hours
 FIRST_MODEL = BASE + len(MARKER)
-MODELS = (*CHAIN, *(shape.layout() for shape in SHAPES))
+MOST_CURVE_POINTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryOptions:
-    """How the device is built and how it begins. `noise_watts` is how far the power may stay short of its target."""
+    """How the device is built and how it begins. `noise_watts` is how far the power may stay short of its target.
+
+    `curve_points`: so many in every list of a curve model; None: as many as each model has of its own.
+    """
 
     maker: str = "Wattseal"
     model: str = "Simulated Battery 10"
@@ -52,6 +56,7 @@ class BatteryOptions:
     noise_watts: float = 0.0
     seed: int = 1
     adopt_seconds: float = 2.0
+    curve_points: int | None = None
 
     def __post_init__(self) -> None:
         """Raises MisuseError `bad_option`."""
@@ -60,6 +65,7 @@ class BatteryOptions:
         within("injected_wh", self.injected_wh, 0.0, 1e15, reason="bad_option")
         within("absorbed_wh", self.absorbed_wh, 0.0, 1e15, reason="bad_option")
         within("noise_watts", self.noise_watts, 0.0, float(self.rating.watts), reason="bad_option")
+        within("curve_points", self.curve_points, 2, MOST_CURVE_POINTS, reason="bad_option")
         within("adopt_seconds", self.adopt_seconds, 0.0, LONGEST_ADOPTION_SECONDS, reason="bad_option")
         for _, watts in self.own_mode.steps:
             within("own power", watts, -LARGEST_OWN_WATTS, LARGEST_OWN_WATTS, reason="bad_option")
@@ -73,7 +79,8 @@ class BatteryInverter:
 
     def __init__(self, options: BatteryOptions, now: float) -> None:
         self.options = options
-        self.controls = Controls(options.rating)
+        models = shapes(options.curve_points)
+        self.controls = Controls(options.rating, Curves(functions_of(models)))
         self.timers = ReversionTimers()
         self.surroundings = Surroundings()
         self.mishap: Callable[[int], str | None] = lambda address: None  # noqa: ARG005 - nothing goes wrong
@@ -88,7 +95,7 @@ class BatteryInverter:
             injected_wh=options.injected_wh,
             absorbed_wh=options.absorbed_wh,
         )
-        self._addresses = _addresses()
+        self._addresses = _addresses((*CHAIN, *(shape.layout() for shape in models)))
         self._writable = _writable_words(self._addresses)
 
     # --- as Modbus sees it
@@ -274,11 +281,11 @@ class BatteryInverter:
         self._judge_service()
 
 
-def _addresses() -> tuple[tuple[int, ModelLayout | None], ...]:
+def _addresses(models: Iterable[ModelLayout]) -> tuple[tuple[int, ModelLayout | None], ...]:
     """Start address of the marker, of each model and of the end model (the layouts of first and last are None)."""
     found: list[tuple[int, ModelLayout | None]] = [(BASE, None)]
     address = FIRST_MODEL
-    for layout in MODELS:
+    for layout in models:
         found.append((address, layout))
         address += layout.length + 2
     return (*found, (address, None))

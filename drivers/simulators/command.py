@@ -125,6 +125,7 @@ def _battery(arguments: argparse.Namespace) -> Callable[[float], Device]:
         soc_percent=arguments.soc_percent,
         own_mode=own_mode,
         noise_watts=arguments.noise_watts,
+        curve_points=arguments.curve_points,
         seed=arguments.seed,
     )
     return lambda now: BatteryInverter(options, now)
@@ -175,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     battery.add_argument("--soc-percent", type=float, default=60.0, help="state of charge at the start")
     battery.add_argument("--own-mode", choices=tuple(OWN_MODES), default="idle", help="what it does uncommanded")
     battery.add_argument("--own-watts", type=float, help="a constant own mode instead; positive = discharge")
+    battery.add_argument("--curve-points", type=int, default=None, help="points that every curve's list holds")
     battery.add_argument("--noise-watts", type=float, default=0.0, help="how far power may stay short of its target")
     battery.add_argument("--seed", type=int, default=1, help="of the noise")
     charger = _device(devices, "ev-charger", "EV charger by the Alfen Eve map, units 1 and 200", _ev_charger)

@@ -127,8 +127,8 @@ def _first(prefix: str, axes: tuple[str, str], points: tuple[tuple[int, int], ..
     return tuple(found)
 
 
-def _volt_var() -> CurveShape:
-    axes, count = ("V", "Var"), 6
+def _volt_var(count: int) -> CurveShape:
+    axes = ("V", "Var")
     fields = (
         Field("ActPt", U16, 0, count),
         Field("DeptRef", U16, 0, 3),
@@ -147,8 +147,8 @@ def _volt_var() -> CurveShape:
     return _curves(705, count, scales, fields, axes, first)
 
 
-def _volt_watt() -> CurveShape:
-    axes, count = ("V", "W"), 4
+def _volt_watt(count: int) -> CurveShape:
+    axes = ("V", "W")
     fields = (
         Field("ActPt", U16, 0, count),
         Field("DeptRef", U16, 0, 1),
@@ -160,8 +160,8 @@ def _volt_watt() -> CurveShape:
     return _curves(706, count, (("V_SF", -1), ("DeptRef_SF", -1), ("RspTms_SF", -2)), fields, axes, first)
 
 
-def _watt_var() -> CurveShape:
-    axes, count = ("W", "Var"), 6
+def _watt_var(count: int) -> CurveShape:
+    axes = ("W", "Var")
     fields = (
         Field("ActPt", U16, 0, count),
         Field("DeptRef", U16, 0, 3),
@@ -186,9 +186,11 @@ def _curves(
     )
 
 
-def _trip(model: int, x: Field, scales: tuple[tuple[str, int], ...], must: tuple[tuple[int, int], ...]) -> CurveShape:
+def _trip(
+    model: int, count: int, x: Field, scales: tuple[tuple[str, int], ...], must: tuple[tuple[int, int], ...]
+) -> CurveShape:
     """One of the four trip models; `must` are (threshold, time)."""
-    axes, count = (x.path, "Tms"), 5
+    axes = (x.path, "Tms")
     lists = ("MustTrip.", "MayTrip.", "MomCess.")
     fields = [Field("ReadOnly", U16)]
     for prefix in lists:
@@ -220,14 +222,16 @@ def _freq_droop() -> CurveShape:
 _VOLTS, _HERTZ = Field("V", U16, 0, 30_000), Field("Hz", U32, 0, 100_000)
 _VOLT_SCALES, _HERTZ_SCALES = (("V_SF", -2), ("Tms_SF", -2)), (("Hz_SF", -3), ("Tms_SF", -3))
 
-SHAPES = (
-    _volt_var(),
-    _volt_watt(),
-    _trip(707, _VOLTS, _VOLT_SCALES, ((5_000, 200), (7_000, 2_100))),
-    _trip(708, _VOLTS, _VOLT_SCALES, ((12_000, 16), (11_200, 1_300))),
-    _trip(709, _HERTZ, _HERTZ_SCALES, ((46_500, 160), (47_500, 300_000))),
-    _trip(710, _HERTZ, _HERTZ_SCALES, ((52_000, 160), (51_500, 300_000))),
-    _freq_droop(),
-    _watt_var(),
-)
-"""In the order in which the device lists them, behind its other models."""
+
+def shapes(points: int | None = None) -> tuple[CurveShape, ...]:
+    """All models in the order in which the device lists them, behind its others; `points`: so many in every list."""
+    return (
+        _volt_var(points or 6),
+        _volt_watt(points or 4),
+        _trip(707, points or 5, _VOLTS, _VOLT_SCALES, ((5_000, 200), (7_000, 2_100))),
+        _trip(708, points or 5, _VOLTS, _VOLT_SCALES, ((12_000, 16), (11_200, 1_300))),
+        _trip(709, points or 5, _HERTZ, _HERTZ_SCALES, ((46_500, 160), (47_500, 300_000))),
+        _trip(710, points or 5, _HERTZ, _HERTZ_SCALES, ((52_000, 160), (51_500, 300_000))),
+        _freq_droop(),
+        _watt_var(points or 6),
+    )

@@ -10,11 +10,11 @@ in whole seconds (IEEE 1547-2018, clause 5.3.3); it starts at VRef.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wattseal.drivers.simulators.adoption import CurveFunction, Mishap
-from wattseal.drivers.simulators.curve_layout import SHAPES
+from wattseal.drivers.simulators.curve_layout import CurveShape, shapes
 
 VOLT_VAR, VOLT_WATT, FREQ_DROOP, WATT_VAR = 705, 706, 711, 712
 NOMINAL_HERTZ = 50.0
@@ -29,13 +29,16 @@ class Grid:
     frequency_hz: float = NOMINAL_HERTZ
 
 
+def functions_of(models: Iterable[CurveShape]) -> dict[int, CurveFunction]:
+    """A function for each model, by its number, as delivered."""
+    return {shape.model: CurveFunction(shape) for shape in models}
+
+
 @dataclass(slots=True)
 class Curves:
     """The models 705 to 712 by number."""
 
-    functions: dict[int, CurveFunction] = field(
-        default_factory=lambda: {shape.model: CurveFunction(shape) for shape in SHAPES}
-    )
+    functions: dict[int, CurveFunction] = field(default_factory=lambda: functions_of(shapes()))
     reference_percent: float = 100.0
     followed_until: int = 0
 

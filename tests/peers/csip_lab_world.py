@@ -41,7 +41,7 @@ OPERATIONS = (
 )  # fmt: skip
 FOUR = ("battery-a", "battery-b", "battery-c", "battery-d")
 
-_OWN = ("--own-watts", "0", "--rated-watts", str(RATED_WATTS), "--capacity-wh", "10000")
+_OWN = ("--own-watts", "0", "--rated-watts", str(RATED_WATTS), "--capacity-wh", "10000", "--curve-points", "10")
 
 _HEAD = """\
 [site]
@@ -228,6 +228,13 @@ class CsipLab:
     async def set_default(self, programme: Programme, base: Mapping[str, Any], **more: Any) -> None:
         await self.admin.ask("set_default", program=programme.serial, default={"base": base} | more)
 
+    async def cancel(self, mrid: str, *, randomized: bool = False) -> None:
+        await self.admin.ask("cancel", mrid=mrid, randomized=randomized)
+
+    async def polls(self, **seconds: int) -> None:
+        """Poll rates of these kinds of resource, as in their paths."""
+        await self.admin.ask("set_polls", seconds=seconds)
+
     async def clear(self) -> None:
         """Everything that a test made is cancelled, read by the box, and gone; the clock stands where it then is."""
         await self.admin.ask("behave")
@@ -286,6 +293,27 @@ class CsipLab:
             if row["direction"] == direction and row["about"].startswith(about) and at >= since:
                 found.append(Raw(at, direction, row["about"], row["status"], (folder / row["file"]).read_bytes()))
         return found
+
+    # ---- what the devices show ----------------------------------------------------------------------------------
+
+    async def limit(self, name: str | None = None) -> int | None:
+        """The limit on generation in the battery's registers, in hundredths of percent; None where none is enabled."""
+        points = await self.devices[name or self.device.name].points()
+        return points["WMaxLimPct"] if points["WMaxLimPctEna"] == 1 else None
+
+    async def limits(self) -> list[int | None]:
+        """Of every battery, in order."""
+        return [await self.limit(name) for name in self.devices]
+
+    def writes(
+        self, name: str | None = None, *, since: float = 0.0, until: float = 1e12
+    ) -> list[tuple[float, int, list[int]]]:
+        """Second, address and words of each write frame that reached the battery."""
+        found = [
+            (datetime.fromisoformat(one["t"]).timestamp() - self.start, one["address"], one["words"])
+            for one in self.devices[name or self.device.name].writes()
+        ]
+        return [one for one in found if since <= one[0] < until]
 
     # ---- the world ----------------------------------------------------------------------------------------------
 

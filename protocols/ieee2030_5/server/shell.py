@@ -252,7 +252,7 @@ class ServerShell:
     # ---- notifications -----------------------------------------------------------------------------------------
 
     async def deliver(self, postman: Postman) -> None:
-        """Lets time pass and carries out notifications, until cancelled. Where nobody subscribes, time tells nothing."""
+        """Lets time pass (where somebody subscribes) and carries out notifications, until cancelled."""
         while True:
             await self.deliver_due(postman)
             wake = wake_at(self.world, self.config, self.now)
