@@ -12,10 +12,11 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from contextvars import Context
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from wattseal.certs.lab_clock.participant import Participant
-from wattseal.certs.lab_clock.words import microseconds, socket_named
+from wattseal.certs.lab_clock.words import MICROSECONDS, microseconds, socket_named
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -72,6 +73,18 @@ class ClockLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """The clock's monotonic seconds."""
         return self._clock.monotonic()
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As every loop does; what lies ahead lies a whole microsecond ahead at least.
+
+        A loop runs a timer a little early, within what it takes for the resolution of its clock. Whoever then looks at
+        a clock that stands finds that the time has not come, waits once more, and so for ever.
+        """
+        now = self.time()
+        later = max(when, now + 1 / MICROSECONDS) if when > now else when
+        return super().call_at(later, callback, *args, context=context)
 
     def leave(self) -> None:
         """Takes part no longer."""

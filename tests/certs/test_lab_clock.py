@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import math
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -271,6 +272,24 @@ async def test_a_wait_computed_in_floating_point_never_turns_for_ever(tmp_path: 
     async with running_clock(tmp_path / "c", options(1)) as clock, on_the_clock(tmp_path / "c", main):
         await clock.advance(51)
     assert looks == 500
+
+
+async def test_what_is_due_within_the_last_bit_of_a_float_waits_for_the_next_step(tmp_path: Path) -> None:
+    """The clock stopped for another timer just before: a wait for the rest is not over at once, again and again."""
+    looks = 0
+
+    async def main(clock: Participant) -> None:
+        nonlocal looks
+        await asyncio.sleep(2100.000_001)
+        begun, at = clock.monotonic(), math.nextafter(clock.monotonic(), math.inf)
+        while clock.monotonic() < at:
+            looks += 1
+            await asyncio.wait([asyncio.ensure_future(asyncio.Event().wait())], timeout=at - clock.monotonic())
+        assert clock.monotonic() - begun < 0.001
+
+    async with running_clock(tmp_path / "c", options(1)) as clock, on_the_clock(tmp_path / "c", main):
+        await clock.advance(2101)
+    assert looks == 1
 
 
 async def test_those_who_are_due_together_go_one_after_another(tmp_path: Path) -> None:

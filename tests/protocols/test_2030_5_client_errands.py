@@ -4,8 +4,11 @@ import msgspec
 from client_2030_5_duties import BODY, Chore
 from client_2030_5_world import LFDI, T0, World, config, control, device, lay, lfdi, plain
 
+from wattseal.certs.clock import ClockQuality, Instant
+from wattseal.protocols.ieee2030_5.client.errands import Errands
 from wattseal.protocols.ieee2030_5.client.exchange import Answer, Method, Request, Silence
 from wattseal.protocols.ieee2030_5.client.happenings import MessageRefused, Registered, Told
+from wattseal.protocols.ieee2030_5.client.survey import Survey
 from wattseal.protocols.ieee2030_5.core_resources import EndDeviceList
 
 
@@ -179,6 +182,18 @@ def test_bodies_of_duties_are_sent_as_they_are():
     sent = next(request for _, request in world.server.asked if request.href == "/box")
     assert msgspec.structs.asdict(world.server.posted[0][1])["sfdi"] == 77
     assert sent.body == BODY
+
+
+def test_at_the_moment_that_they_wake_for_the_duties_are_asked_whatever_the_clock_shows():
+    """A clock that stands between timers shows that very moment; a look that does nothing then would never end."""
+    for tick in range(2000):
+        errands = Errands((Chore(),))
+        begun = Instant(tick, 500 + tick * 0.017_000_1, ClockQuality.VIRTUAL)
+        errands.ask_all(Survey(), begun)
+        assert not errands.looked(Survey(), begun, handed_in=True)
+        at = errands.wake_at(begun)
+        assert at is not None
+        assert errands.looked(Survey(), Instant(tick + 1000, at, ClockQuality.VIRTUAL), handed_in=False)
 
 
 def test_an_errand_under_way_wakes_nobody():

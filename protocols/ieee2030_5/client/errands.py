@@ -58,7 +58,7 @@ class Errands:
         True if the duties were asked.
         """
         self._nudged |= handed_in or any(one.wake_at is not None and one.wake_at <= now.unix for one in self._queues)
-        if not self._nudged or now.monotonic - self._asked_at < ASK_AGAIN_SECONDS:
+        if not self._nudged or now.monotonic < self._asked_at + ASK_AGAIN_SECONDS:  # as `wake_at` says, to the last bit
             return False
         self.ask_all(survey, now)
         return True
