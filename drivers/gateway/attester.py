@@ -18,6 +18,7 @@ from wattseal.drivers import testimony
 from wattseal.drivers.commands import MOST_COUNT
 from wattseal.drivers.device import DeviceState, Quality, Quantity
 from wattseal.drivers.gateway.testifying import Frames, frames_of
+from wattseal.drivers.operating import OPERATING_CODES
 from wattseal.drivers.testimony import Reading
 
 RESET_READINGS: Final = 10
@@ -32,6 +33,8 @@ UNITS: Final = (
     ("energy_injected_wh", "Wh"),
     ("energy_absorbed_wh", "Wh"),
     ("soc_percent", "%"),
+    ("alarms", ""),
+    ("connected", ""),
 )
 
 
@@ -80,6 +83,9 @@ class Attester:
             elif name in self._counters and quality is Quality.SUSPECT:
                 last = self._counters[name].booked
                 quantities.append(testimony.Quantity(name, last, 0, unit, str(quality), read.register))
+        code = OPERATING_CODES.get(state.operating_state)
+        if code is not None:
+            quantities.append(testimony.Quantity("operating_state", code, 0, "", str(Quality.GOOD), ""))
         reading = Reading(self._device, tuple(quantities), at.unix_ms, at.unix_ms, frames.digest, str(at.quality))
         self._last = Attestation(reading, frames, tuple(booked))
         return self._last

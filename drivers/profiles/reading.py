@@ -31,6 +31,7 @@ from wattseal.drivers.profiles.declaration import (
     Rating,
 )
 from wattseal.drivers.profiles.picture import Picture, decoder_in, place_of
+from wattseal.drivers.profiles.standing import alarms_in, connected_in
 from wattseal.drivers.profiles.values import value_in
 
 _ASLEEP = frozenset({OperatingState.OFF, OperatingState.SLEEPING, OperatingState.UNKNOWN})
@@ -102,6 +103,8 @@ def state_in(profile: Profile, capabilities: Capabilities, picture: Picture) -> 
         ),
         points=tuple(picture.quantities.items()),
         exchanges=tuple(picture.exchanges),
+        alarms=alarms_in(picture),
+        connected=connected_in(picture),
     )
 
 

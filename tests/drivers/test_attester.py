@@ -54,6 +54,7 @@ def test_a_reading_says_what_was_read_and_where() -> None:
         "energy_injected_wh": (240, 4, "Wh", "good", "701.TotWhInj"),
         "energy_absorbed_wh": (2_700_000, 0, "Wh", "good", "701.TotWhAbs"),
         "soc_percent": (605, -1, "%", "good", "713.SoC"),
+        "operating_state": (4, 0, "", "good", ""),
     }
     assert (told.reading.from_ms, told.reading.to_ms) == (AT.unix_ms, AT.unix_ms)
     assert told.counters == (("energy_injected_wh", 2_400_000), ("energy_absorbed_wh", 2_700_000))

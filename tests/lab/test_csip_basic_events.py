@@ -1,7 +1,7 @@
 """BASIC-015 to 026 of the CSIP procedures on one device that polls: what becomes of events, alone and overlapping.
 
-Expectations are those of `reference/ieee2030_5.md`, sections 1.6, 1.7 and 4.1; BASIC-016 to 026 are written out in
-`csip_lab_events`, since an aggregator plays the same courses.
+Expectations are those of the CSIP Conformance Test Procedures 1.3 and of IEEE 2030.5 for events and responses.
+BASIC-016 to 026 are written out in `csip_lab_events`, since an aggregator plays the same courses.
 """
 
 import csip_lab_events as courses

@@ -1,6 +1,6 @@
 """Courses of events that the CSIP procedures play on one device and, again, on an aggregator's devices.
 
-BASIC-016 to 026 and AGG-002 to 012 are the same eleven courses (`reference/ieee2030_5.md`, section 4.1). Each is written
+BASIC-016 to 026 and AGG-002 to 012 (CSIP Conformance Test Procedures 1.3) are the same eleven courses. Each is written
 once for a cast: who stands under the first programme, who under the second, and who under neither and must stay silent.
 Limits are hundredths of a percent of setMaxW, times virtual seconds.
 """
