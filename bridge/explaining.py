@@ -18,10 +18,12 @@ from wattseal.bridge.world import Desired, World
 from wattseal.drivers.commands import Function, Operation, Order
 from wattseal.protocols.grid_event import DEFAULT_PRIORITY, GridEvent, Point
 from wattseal.protocols.ieee2030_5 import translate as ieee2030_5
+from wattseal.protocols.ieee2030_5.set_values import FLOW, LOAD
 from wattseal.protocols.openadr20b import translate as openadr20b
 from wattseal.protocols.wish import AbsorbLimit, InjectLimit, Level, Setpoint
 
 _DIALECTS: Final = {openadr20b.DIALECT: "OpenADR 2.0b", ieee2030_5.DIALECT: "IEEE 2030.5"}
+_BESIDE_DER: Final = {LOAD: "EndDeviceControl", FLOW: "FlowReservationResponse"}
 _MOST_TOLD: Final = 3
 _POWER_SETTINGS: Final = {
     Operation.SET_POWER: Operation.SET_POWER,
@@ -177,15 +179,19 @@ def named(event: GridEvent) -> str:
     """An event in the words of its field, with what decides its rank."""
     origin = event.origin
     dialect = _DIALECTS.get(origin.dialect, origin.dialect)
-    is_control = origin.dialect == ieee2030_5.DIALECT
-    number = (
-        f"{'primacy' if is_control else 'priority'} {_number(event)}" if event.priority is not None else "no priority"
-    )
-    kind = "event"
-    if is_control:
-        kind = "DefaultDERControl" if event.is_default else "DERControl"
-    which = "" if is_control and event.is_default else f" {origin.event_id}"
-    return f"{kind}{which} of {origin.utility} ({dialect}, programme {origin.programme}, {number})"
+    is_server = origin.dialect == ieee2030_5.DIALECT
+    word = "primacy" if is_server else "priority"
+    number = f"no {word}" if event.priority is None else f"{word} {_number(event)}"
+    which = "" if is_server and event.is_default else f" {origin.event_id}"
+    return f"{_kind(event)}{which} of {origin.utility} ({dialect}, programme {origin.programme}, {number})"
+
+
+def _kind(event: GridEvent) -> str:
+    if event.origin.dialect != ieee2030_5.DIALECT:
+        return "event"
+    signals = {course.signal_name for course in event.courses}
+    control = "DefaultDERControl" if event.is_default else "DERControl"
+    return next((kind for signal, kind in _BESIDE_DER.items() if signal in signals), control)
 
 
 def _number(event: GridEvent) -> int:

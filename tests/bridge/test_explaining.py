@@ -14,7 +14,7 @@ from plan_world import TWO, UTILITIES, battery, charger, site, worlds
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.outbound import explanations
 from wattseal.bridge.core.status import status
-from wattseal.bridge.explaining import Rule, explain
+from wattseal.bridge.explaining import Rule, explain, named
 from wattseal.bridge.plan import DevicePicture, World, plan
 from wattseal.bridge.site.reader import read_site
 from wattseal.bridge.status_text import lines
@@ -22,6 +22,7 @@ from wattseal.bridge.timeline import precedence
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.drivers.commands import Function, Operation, Seat
 from wattseal.protocols.grid_event import DEFAULT_PRIORITY, Point
+from wattseal.protocols.ieee2030_5.set_values import FLOW, LOAD
 from wattseal.protocols.ieee2030_5.translate import DIALECT
 from wattseal.protocols.wish import AbsorbLimit, Connect, FixedVar, InjectLimit, Level, Reference, Setpoint
 
@@ -155,6 +156,14 @@ def test_more_than_three_beaten_are_counted():
     told = sentence(ONE, *events)
     assert told.count("it beats") == 3
     assert told.endswith("; and 2 more.")
+
+
+@pytest.mark.parametrize(
+    ("signal", "kind"), [(LOAD, "EndDeviceControl"), (FLOW, "FlowReservationResponse"), ("opModTargetW", "DERControl")]
+)
+def test_what_a_server_sends_is_called_by_its_resource(signal, kind):
+    event = grid_event(course(Setpoint(1), "a", name=signal), event_id="0A", utility="v", dialect=DIALECT, priority=3)
+    assert named(event) == f"{kind} 0A of v (IEEE 2030.5, programme dispatch, primacy 3)"
 
 
 def test_a_connect_that_no_device_can_hold_is_left_out():
