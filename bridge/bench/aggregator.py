@@ -27,7 +27,7 @@ from wattseal.protocols.ieee2030_5.profiles import Profile
 
 _PATIENCE_SECONDS: Final = 240.0
 _BEAT_SECONDS: Final = 0.005
-_QUIET_LOOKS: Final = 20
+_QUIET_LOOKS: Final = 12
 _LOOK_SECONDS: Final = 0.25
 
 
