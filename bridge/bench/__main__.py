@@ -27,8 +27,8 @@ from wattseal.certs.errors import WattsealError, WorldError
 _WHOLE: Final = Plan(rounds=12, events=25, warm_up=20, seconds=30.0)
 _QUICK: Final = Plan(rounds=3, events=8, warm_up=5, seconds=6.0)
 _SECONDS_PER_ROUND: Final = 4.0
-_FLEET: Final = FleetPlan(devices=1000, poll_seconds=60, steady_seconds=60.0, notified=5)
-_QUICK_FLEET: Final = FleetPlan(devices=60, poll_seconds=6, steady_seconds=4.0, notified=1)
+_FLEET: Final = FleetPlan(devices=1000, poll_seconds=60, steady_seconds=60.0, polled=3, notified=0)
+_QUICK_FLEET: Final = FleetPlan(devices=60, poll_seconds=6, steady_seconds=4.0, polled=1, notified=1)
 _MOST_DEVICES: Final = 4000
 _EVENTS, _AGGREGATOR = "events", "aggregator"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic_ns, process_time, process_time_ns
 from typing import Any, Final, TypeAlias
 
-from wattseal.bridge.bench.aggregator_stage import Fleet, QuietGateway, quiet_gateway
+from wattseal.bridge.bench.aggregator_stage import Fleet, QuietGateway
 from wattseal.bridge.core.core import Core
 from wattseal.bridge.core.ieee2030_5_line import ServerLine
 from wattseal.bridge.core.opening import open_estate
@@ -27,7 +27,7 @@ from wattseal.protocols.ieee2030_5.profiles import Profile
 
 _PATIENCE_SECONDS: Final = 240.0
 _BEAT_SECONDS: Final = 0.005
-_QUIET_LOOKS: Final = 20
+_QUIET_LOOKS: Final = 12
 _LOOK_SECONDS: Final = 0.25
 
 
@@ -186,8 +186,7 @@ async def aggregator(fleet: Fleet) -> AsyncIterator[Aggregator]:
         watcher = _Watcher()
         core = Core(estate, watcher.watch)
         collect_rarely()  # as the core's own process does
-        gateway = quiet_gateway(fleet.box)
-        await _attached(core, gateway)
+        await _attached(core, fleet.gateway)
         line = _StampedLine(watcher, estate.site.utilities[0], core, estate, fleet.box.root)
         side = Aggregator(fleet, line, watcher)
         tasks = [asyncio.create_task(one) for one in (line.run(), orders(core), side.beat())]

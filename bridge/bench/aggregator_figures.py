@@ -31,26 +31,25 @@ _STATIONS: Final = (
 
 def fleet_figures(harvest: FleetHarvest) -> dict[str, object]:
     """Milliseconds and seconds as the names say; `share`: of one core."""
-    passages = harvest.notified or (harvest.polled,)
-    whole = [one.from_word for one in passages]
+    every = (*harvest.polled, *harvest.notified)
     return {
         "devices": harvest.plan.devices,
         "manifest_bytes": harvest.manifest_bytes,
         "load": round(harvest.load, 1),
-        "commands": [one.commands for one in (harvest.polled, *harvest.notified)],
+        "commands": [one.passage.commands for one in every],
         "aim_seconds": MOST_SECONDS,
         "aim_share": MOST_SHARE,
-        "word_to_sealed_polled": _times([harvest.polled.from_word]),
-        "word_to_sealed_notified": _times(whole),
-        "stations": {name: _times(spans) for name, spans in _stations(passages).items()},
+        "word_to_sealed": _times([one.passage.from_word for one in every]),
+        "word_to_sealed_each_ms": [round(one.passage.from_word[0] / 1e6, 1) for one in every],
+        "stations": {name: _times(spans) for name, spans in _stations([one.passage for one in every]).items()},
         "first_start": _span(harvest.start),
-        "second_start": _span(harvest.again),
+        "second_start": None if harvest.again is None else _span(harvest.again),
         "steady": {
             **_span(harvest.steady),
             "poll_seconds": harvest.plan.poll_seconds,
             "share": round(harvest.steady.processor_seconds / harvest.steady.seconds, 4),
         },
-        "responses": [_span(one) for one in (harvest.polled_responses, *harvest.responses)],
+        "responses": [_span(one.responses) for one in every],
     }
 
 
@@ -65,11 +64,11 @@ def fleet_text(found: Mapping[str, Any]) -> str:
     table = Table("from the server's word to the last sealed command", "ms", "processor ms", box=box.SIMPLE)
     for name, times in found["stations"].items():
         table.add_row(name, *_told(times))
-    table.add_row("together, notified", *_told(found["word_to_sealed_notified"]))
-    table.add_row("together, polled", *_told(found["word_to_sealed_polled"]))
+    table.add_row("together", *_told(found["word_to_sealed"]))
     console.print(table)
     table = Table("stretch", "s", "processor s", "answers", "longest pause ms", box=box.SIMPLE)
-    rows = [("first start", found["first_start"]), ("second start", found["second_start"])]
+    rows = [("first start", found["first_start"])]
+    rows += [("second start", found["second_start"])] if found["second_start"] else []
     rows += [(f"polling every {found['steady']['poll_seconds']} s", found["steady"])]
     rows += [(f"Responses to control {number}", one) for number, one in enumerate(found["responses"], 1)]
     for name, one in rows:
@@ -77,7 +76,7 @@ def fleet_text(found: Mapping[str, Any]) -> str:
         table.add_row(name, f"{one['seconds']:.1f}", f"{one['processor_seconds']:.2f}", str(one["answers"]), pause)
     console.print(table)
     console.print(f"polling takes {found['steady']['share']:.1%} of a core (aim: under {MOST_SHARE:.0%})")
-    processor = found["word_to_sealed_notified"]["processor_ms"] / 1000
+    processor = found["word_to_sealed"]["processor_ms"] / 1000
     console.print(
         f"a control takes {processor:.2f} s of processor time (aim: {MOST_SECONDS:g} s on a machine of its own)"
     )

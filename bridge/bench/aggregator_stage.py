@@ -85,7 +85,7 @@ type = "battery"
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The box, and the running server: its TLS port, LFDI and door, and the programme that all devices are in."""
+    """The box and its gateway; the running server: its TLS port, LFDI and door; the programme of all devices."""
 
     box: Box
     port: int
@@ -93,6 +93,7 @@ class Fleet:
     admin: AdminClient
     program: str
     devices: int
+    gateway: "QuietGateway"
 
     def signed(self, *, listener: str = "") -> int:
         """Writes the site file anew and signs it; the bytes of the manifest. `listener`: host and port of a door for
@@ -175,8 +176,8 @@ async def fleet(directory: Path, devices: int, *, poll_seconds: int) -> AsyncIte
         async with AdminClient(admin_port) as admin:
             program = await _peopled(admin, devices, aggregator)
             box = Box(directory / "box")
-            standing = Fleet(box, port, lfdi, admin, program, devices)
             make_box(box.root, now=int(time.time()), site_text=b"")
+            standing = Fleet(box, port, lfdi, admin, program, devices, QuietGateway(box.signer(Role.GATEWAY)))
             for file in (pki.aggregator.certificate, pki.aggregator.key, pki.authority):
                 shutil.copy(file, box.root / file.name)
             yield standing
@@ -194,8 +195,3 @@ def free_address() -> str:
     """Where nobody listens yet: host and port."""
     with socket.create_server((LOOPBACK, 0)) as free:
         return f"{LOOPBACK}:{free.getsockname()[1]}"
-
-
-def quiet_gateway(box: Box) -> QuietGateway:
-    """The gateway's end, with the box's own key."""
-    return QuietGateway(box.signer(Role.GATEWAY))

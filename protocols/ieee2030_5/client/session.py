@@ -36,6 +36,7 @@ from wattseal.protocols.ieee2030_5.set_values import FunctionSet
 from wattseal.protocols.ieee2030_5.vocabulary import NotificationStatus
 
 _LONG_WAIT_SECONDS: Final = 3600.0
+_SURVEY_PAUSE_SECONDS: Final = 1.0
 _SERVER_FAILED: Final = 500
 
 
@@ -84,6 +85,7 @@ class ClientSession:
         self._unread = _loaded(self._duties, {} if state is None else state.duties)
         self.revision = 0
         self.progress = 0
+        self._surveyed_at = float("-inf")
 
     @property
     def under_way(self) -> bool:
@@ -120,6 +122,9 @@ class ClientSession:
         at = self._sets.wake_at()
         if at is not None:
             times.append(now.monotonic + at - now.unix_ms / 1000)
+        survey_at = self._survey_at()
+        if survey_at is not None:
+            times.append(survey_at)
         if len(self._flights) < self._config.requests_at_once:
             further = [self._reader.wake_at(now)]
             if not self._reader.contact.lost:
@@ -143,6 +148,8 @@ class ClientSession:
         """Time passed, or (`handed_in`) the deck may have given something to a duty."""
         happenings = self._sets.looked(now, self._offset(now))
         self._owe()
+        if self._survey_at() is not None:
+            happenings += self._considered(now)
         if not self._reader.contact.lost and self._errands.looked(self._survey, now, handed_in=handed_in):
             self.revision += 1
         return (*happenings, *self._news())
@@ -266,9 +273,10 @@ class ClientSession:
 
     def _considered(self, now: Instant) -> tuple[Happening, ...]:
         """One new survey, if what is linked was read and something of it changed; else the clock alone."""
-        reader = self._reader
-        if not (reader.changed and reader.tree.settled):
+        at = self._survey_at()
+        if at is None or now.monotonic < at:
             return self._feed({}, now)
+        reader, self._surveyed_at = self._reader, now.monotonic
         surveyed = reader.survey(now, self._asked)
         self._survey = surveyed.survey
         self._errands.ask_all(self._survey, now)
@@ -280,6 +288,12 @@ class ClientSession:
         }
         inputs: Inputs = {FunctionSet.DER: der, **others}
         return (*self._news(), *self._feed(inputs, now))
+
+    def _survey_at(self) -> float | None:
+        """When the next survey is due: what devices show of themselves may wait for one another, nothing else waits."""
+        if not (self._reader.changed and self._reader.tree.settled):
+            return None
+        return float("-inf") if self._reader.urgent else self._surveyed_at + _SURVEY_PAUSE_SECONDS
 
     def _feed(self, inputs: Inputs, now: Instant) -> tuple[Happening, ...]:
         """The engines' inputs, the server's clock before them."""
