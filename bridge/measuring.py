@@ -5,9 +5,11 @@ good is told; a quantity that was not read, or is doubtful, is left unknown.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from wattseal.bridge.journal import Sample
+from wattseal.bridge.states import Told, states_of
 from wattseal.protocols.ieee2030_5.client.measured import Measured
 
 _GOOD: Final = "good"
@@ -22,7 +24,8 @@ _FIELDS: Final[Mapping[str, tuple[str, int]]] = {
     "energy_absorbed_wh": ("absorbed_watt_hours", 0),
 }
 """Quantity of a reading: the field that tells it, and the power of ten from its unit to the field's."""
-QUANTITIES: Final = tuple(_FIELDS)
+_CODES: Final = ("operating_state", "connection_state", "alarms", "mode_3_state")
+QUANTITIES: Final = (*_FIELDS, *_CODES)
 
 SamplesOf = Callable[[str, str, int, int], tuple[Sample, ...]]
 
@@ -46,23 +49,17 @@ def _by_reading(samples: Iterable[Sample]) -> dict[tuple[int, bytes], list[Sampl
 
 
 def _look(device: str, at_ms: int, reading: bytes, samples: Iterable[Sample]) -> Measured:
-    fields: dict[str, int] = {}
+    told: Told = {}
+    codes: dict[str, int] = {}
     for sample in samples:
-        field, shift = _FIELDS[sample.quantity]
-        if sample.quality == _GOOD and abs(sample.scale) <= _MOST_SCALE:
-            fields[field] = _scaled(sample.value, sample.scale + shift)
-    return Measured(
-        device,
-        at_ms // 1000,
-        reading,
-        watts=fields.get("watts"),
-        vars=fields.get("vars"),
-        millivolts=fields.get("millivolts"),
-        millihertz=fields.get("millihertz"),
-        charge_hundredths=fields.get("charge_hundredths"),
-        injected_watt_hours=fields.get("injected_watt_hours"),
-        absorbed_watt_hours=fields.get("absorbed_watt_hours"),
-    )
+        if sample.quality != _GOOD or abs(sample.scale) > _MOST_SCALE:
+            continue
+        if sample.quantity in _CODES:
+            codes[sample.quantity] = sample.value
+        else:
+            field, shift = _FIELDS[sample.quantity]
+            told[field] = _scaled(sample.value, sample.scale + shift)
+    return replace(Measured(device, at_ms // 1000, reading), **(told | states_of(codes)))  # type: ignore[arg-type] # fields of one table, of states.py
 
 
 def _scaled(value: int, exponent: int) -> int:

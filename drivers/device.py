@@ -13,6 +13,7 @@ from typing import Protocol
 from wattseal.certs.errors import MisuseError, PeerError
 from wattseal.drivers.commands import Function, Operation, Value
 from wattseal.drivers.modbus.exchange import Exchange
+from wattseal.drivers.operating_state import OperatingState
 from wattseal.drivers.operations import POWER_OPERATIONS
 
 __all__ = [
@@ -50,20 +51,6 @@ class Quality(StrEnum):
     NOT_IMPLEMENTED = "not_implemented"  # the device has a sentinel there, or lacks the point
     SUSPECT = "suspect"  # read, but outside its declared range or contradicted by the operating state
     UNREADABLE = "unreadable"  # the device refused or did not answer for this block
-
-
-class OperatingState(StrEnum):
-    """What the device says it is doing."""
-
-    OFF = "off"
-    SLEEPING = "sleeping"
-    STANDBY = "standby"
-    STARTING = "starting"
-    RUNNING = "running"
-    THROTTLED = "throttled"
-    SHUTTING_DOWN = "shutting_down"
-    FAULT = "fault"
-    UNKNOWN = "unknown"
 
 
 class Scope(StrEnum):

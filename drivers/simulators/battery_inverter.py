@@ -236,6 +236,7 @@ class BatteryInverter:
             controls=self.controls.values,
             remaining={f.remaining: self.timers.remaining(f.name, self._now) for f in FUNCTIONS}
             | {"ESDlyRemTms": self._service.remaining(self._now)},
+            tripped=frozenset(self._trips.tripped),
         )
 
     # --- as the control door sees it

@@ -20,6 +20,7 @@ THREE_PHASE = 2
 GRID_FOLLOWING = 1 << 0
 ALARM_GRID_DISCONNECT = 1 << 4
 ALARM_OVER_TEMPERATURE = 1 << 7
+ALARMS_OF_TRIPS = {710: 1 << 8, 709: 1 << 9, 708: 1 << 10, 707: 1 << 11}  # over, under: frequency, AC voltage
 THROTTLED_BY_MAX_W = 1 << 0
 # MAX_W, FIXED_W, FIXED_VAR, FIXED_PF, VOLT_VAR, FREQ_WATT, LV_TRIP, HV_TRIP, WATT_VAR, VOLT_WATT, LF_TRIP, HF_TRIP
 CONTROL_MODES = 0b11_0110_1011_1111
@@ -52,13 +53,14 @@ SCALES_713 = {"WH_SF": 1, "Pct_SF": -2}
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The world around the inverter."""
+    """The world around the inverter. `alarms`: bits of 701.Alrm that are raised beside those of its own condition."""
 
     grid_connected: bool = True
     device_fault: bool = False
     volts: float = 231.4
     frequency_hz: float = 49.987
     ambient_celsius: float = 21.5
+    alarms: int = 0
 
     @property
     def grid(self) -> Grid:
@@ -85,6 +87,7 @@ class Picture:
     throttled: bool
     controls: dict[str, int]
     remaining: dict[str, int]
+    tripped: frozenset[int] = frozenset()
 
     @property
     def volt_amperes(self) -> float:
@@ -145,11 +148,19 @@ def truth(picture: Picture) -> dict[str, Truth]:
         "service": str(picture.service),
         "grid_connected": around.grid_connected,
         "device_fault": around.device_fault,
+        "alarms": alarms(picture),
         "throttled": picture.throttled,
         "ambient_celsius": around.ambient_celsius,
         "cabinet_celsius": around.ambient_celsius + CABINET_RISE * picture.load_share + heat,
         "sink_celsius": around.ambient_celsius + SINK_RISE * picture.load_share + heat,
     }
+
+
+def alarms(picture: Picture) -> int:
+    """701.Alrm: of its own condition, of trip curves that put it out of service, and those raised at the door."""
+    around = picture.surroundings
+    own = ALARM_OVER_TEMPERATURE * around.device_fault + ALARM_GRID_DISCONNECT * (not around.grid_connected)
+    return own | around.alarms | sum(ALARMS_OF_TRIPS[model] for model in picture.tripped)
 
 
 def block(layout: ModelLayout, picture: Picture) -> tuple[int, ...]:
@@ -175,14 +186,13 @@ def block(layout: ModelLayout, picture: Picture) -> tuple[int, ...]:
 def _measurement(picture: Picture) -> dict[str, Value]:
     true = {name: value for name, value in truth(picture).items() if isinstance(value, int | float)}
     running = picture.inverter_state
-    around = picture.surroundings
     volts, line_volts = _scaled(true["volts"], -1), _scaled(true["volts_line_to_line"], -1)
     values: dict[str, Value] = {
         "ACType": THREE_PHASE,
         "St": int(running not in {OFF, FAULT}),
         "InvSt": running,
         "ConnSt": int(picture.relay_closed),
-        "Alrm": ALARM_OVER_TEMPERATURE * around.device_fault + ALARM_GRID_DISCONNECT * (not around.grid_connected),
+        "Alrm": alarms(picture),
         "DERMode": GRID_FOLLOWING,
         "W": _scaled(true["watts"], 0),
         "VA": _scaled(true["volt_amperes"], 0),

@@ -43,7 +43,12 @@ OPERATIONS = (
 )  # fmt: skip
 FOUR = ("battery-a", "battery-b", "battery-c", "battery-d")
 
-BATTERY = ("--own-watts", "0", "--rated-watts", str(RATED_WATTS), "--capacity-wh", "10000", "--curve-points", "10")
+CURVE_POINTS = 10
+"""As many as a DERCurve can have."""
+BATTERY = (
+    "--own-watts", "0", "--rated-watts", str(RATED_WATTS), "--capacity-wh", "10000",
+    "--curve-points", str(CURVE_POINTS),
+)  # fmt: skip
 
 _HEAD = """\
 [site]

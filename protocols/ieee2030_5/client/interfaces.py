@@ -43,3 +43,12 @@ class SubscriptionDesk(Protocol):
     def refused(self, path: str, now: int) -> str | None:
         """A notification to a path was refused, which ends its subscription at the server; the address it was of."""
         ...
+
+
+@runtime_checkable
+class ReservationDesk(Protocol):
+    """Asks for flow reservations, and knows which requests are ours."""
+
+    def asked(self, lfdi: bytes, subject: str) -> bool:
+        """Whether the device of this LFDI asked for a reservation under this mRID (upper case)."""
+        ...

@@ -19,6 +19,7 @@ from wattseal.protocols.ieee2030_5.client.kinds import NATURES, Kind, Ours
 from wattseal.protocols.ieee2030_5.client.poller import Poller
 from wattseal.protocols.ieee2030_5.client.reading import Known
 from wattseal.protocols.ieee2030_5.client.redirects import Redirects
+from wattseal.protocols.ieee2030_5.client.sets.reading import Asked
 from wattseal.protocols.ieee2030_5.client.survey import ClockRead
 from wattseal.protocols.ieee2030_5.client.surveying import Surveyed, clocks_of, survey_of
 from wattseal.protocols.ieee2030_5.client.tree import Tree
@@ -134,10 +135,10 @@ class Reader:
         """Whether the server names a clock."""
         return any(True for _ in self.tree.of_kind(Kind.TIME))
 
-    def survey(self, now: Instant) -> Surveyed:
-        """What was read so far; what changes from now on is news."""
+    def survey(self, now: Instant, asked: Asked) -> Surveyed:
+        """What was read so far; what changes from now on is news. `asked`: which flow reservations are ours."""
         self.changed = False
-        return survey_of(self.tree, self._ours, self.clock(now))
+        return survey_of(self.tree, self._ours, self.clock(now), asked)
 
     def heard(self) -> tuple[Heard, ...]:
         """The messages that brought something new since this was last asked, the latest of them."""
