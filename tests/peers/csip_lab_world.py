@@ -30,6 +30,8 @@ from wattseal.protocols.ieee2030_5.server.door import AdminClient
 
 POLL = 60
 """pollRate of every resource, and postRate, in seconds."""
+A_BIT = 0.001
+"""Two programs that write down the same moment differ in its last bits."""
 PIN = "111115"
 RATED_WATTS = 5000
 """Of each battery, and its envelope: a percentage of setMaxW is of this."""
@@ -299,7 +301,7 @@ class CsipLab:
         found = []
         for row in rows:
             at = datetime.fromisoformat(row["at"]).timestamp() - self.start
-            if row["direction"] == direction and row["about"].startswith(about) and at >= since:
+            if row["direction"] == direction and row["about"].startswith(about) and at >= since - A_BIT:
                 found.append(Raw(at, direction, row["about"], row["status"], (folder / row["file"]).read_bytes()))
         return found
 
@@ -322,7 +324,7 @@ class CsipLab:
             (datetime.fromisoformat(one["t"]).timestamp() - self.start, one["address"], one["words"])
             for one in self.devices[name or self.device.name].writes()
         ]
-        return [one for one in found if since <= one[0] < until]
+        return [one for one in found if since - A_BIT <= one[0] < until - A_BIT]
 
     # ---- the world ----------------------------------------------------------------------------------------------
 

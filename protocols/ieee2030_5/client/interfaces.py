@@ -40,6 +40,10 @@ class SubscriptionDesk(Protocol):
         """A notification came and was understood; a status other than default ends the subscription."""
         ...
 
+    def refused(self, path: str, now: int) -> str | None:
+        """A notification to a path was refused, which ends its subscription at the server; the address it was of."""
+        ...
+
 
 @runtime_checkable
 class ReservationDesk(Protocol):

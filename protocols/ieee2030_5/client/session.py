@@ -22,7 +22,7 @@ from wattseal.protocols.ieee2030_5.client.exchange import Answer, Request, Silen
 from wattseal.protocols.ieee2030_5.client.happenings import Happening, MessageRefused, UtilityAnswers, UtilitySilent
 from wattseal.protocols.ieee2030_5.client.hrefs import resolve
 from wattseal.protocols.ieee2030_5.client.interfaces import Newsbearer, ReservationDesk, SubscriptionDesk, Warden
-from wattseal.protocols.ieee2030_5.client.notifications import TAKEN, Notice, NoticeTerms, notice_of
+from wattseal.protocols.ieee2030_5.client.notifications import REFUSED, TAKEN, Notice, NoticeTerms, notice_of
 from wattseal.protocols.ieee2030_5.client.picture import inputs_of
 from wattseal.protocols.ieee2030_5.client.reader import Reader, Reading
 from wattseal.protocols.ieee2030_5.client.redirects import STATUSES, Redirects, Trail
@@ -162,6 +162,8 @@ class ClientSession:
         notice = notice_of(path, body, peer_lfdi, self._desk, terms, self._reader.tree)
         if not isinstance(notice, Notice):
             status, told = notice
+            if status == REFUSED:
+                self._doubt(now, path)
             return status, (told,)
         if self._desk is not None:
             self._desk.notified(path, notice.notification, now.unix)
@@ -187,6 +189,13 @@ class ClientSession:
     def not_carried(self) -> tuple[Unfit, ...]:
         """What of the events and defaults at hand is not carried, and why."""
         return tuple(sorted(one for state in self._sets.states for one in unfit(state)))
+
+    def _doubt(self, now: Instant, path: str) -> None:
+        """A notification was refused with 400: servers drop the subscription then, so what it tells of is read."""
+        href = self._desk.refused(path, now.unix) if self._desk is not None else None
+        if href is not None:
+            self._reader.hurry(now, href)
+            self.revision += 1
 
     def state_bytes(self) -> bytes:
         """What must survive. `revision` and `progress` tell whether it can have changed."""

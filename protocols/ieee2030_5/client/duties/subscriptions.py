@@ -108,6 +108,13 @@ class Subscriptions:
         self._put(href, self._ended(entry, now))
         return Notified(href, ended=True, moved_to=path_of(notification.new_resource_uri or "", href))
 
+    def refused(self, path: str, now: int) -> str | None:
+        """A notification to `path` was refused: the server drops that subscription (1.10); there is a new one later."""
+        href = self.matched(path)
+        if href is not None:
+            self._put(href, self._ended(self._state.entries[href], now))
+        return href
+
     def due(self, survey: Survey, now: int) -> tuple[Errand, ...]:
         """Subscriptions to make, to renew and to delete."""
         if not self._config.notification_uri or not self._may_serve(self._config.lfdi):
