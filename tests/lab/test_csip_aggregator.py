@@ -1,8 +1,9 @@
 """UTIL-002 to 004 and AGG-001 to 012 of the CSIP procedures: an aggregator with four devices, which subscribes.
 
-Expectations are those of the CSIP Conformance Test Procedures 1.3 and of IEEE 2030.5 for events and
-responses: these come from exactly the devices under the node, each under its own LFDI, and changes come by
-notification. The courses of AGG-002 to 012 are those of BASIC-016 to 026 with three devices under two programmes: two under each, one of them under both.
+Expectations are those of the CSIP Conformance Test Procedures 1.3 and of IEEE 2030.5 for events and responses: these
+come from exactly the devices under the node, each under its own LFDI, and changes come by notification. The courses of
+AGG-002 to 012 are those of BASIC-016 to 026 with three devices under two programmes: two under each, one of them under
+both.
 """
 
 from collections.abc import AsyncIterator

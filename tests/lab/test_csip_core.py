@@ -4,7 +4,7 @@ Expectations are those of `reference/ieee2030_5.md`, section 4.1 and the rules o
 """
 
 import pytest
-from csip_lab_world import POLL, CsipLab, polled_well, sfdi
+from csip_lab_world import POLL, RATED_WATTS, CsipLab, polled_well, sfdi
 
 from wattseal.protocols.ieee2030_5.core_resources import EndDevice
 
@@ -13,7 +13,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 PROMPT = 3
 """Seconds within which a box acts on what it knows: an order, its write and its read-back."""
 AGGREGATOR = pytest.mark.parametrize("shared_lab", ["aggregator"], indirect=True)
-DEVICE = pytest.mark.parametrize("shared_lab", ["device"], indirect=True)
 
 
 def max_lim(percent_hundredths: int) -> dict[str, object]:
@@ -39,7 +38,7 @@ async def test_core_003_every_resource_at_its_poll_rate_own_end_device_pin_and_b
         since, mark = lab.now, await lab.count()
         await lab.advance(3 * max(rates.values()) + 5)
         seen = [one for one in await lab.requests(mark, method="GET") if one.query.startswith("s=0&") or not one.query]
-        subscribed = {one["resource"] for one in (await lab.admin.ask("list", of="subscriptions"))["subscriptions"]}
+        subscribed = await lab.subscribed()
         paths = {
             one.path: rates[one.route.rpartition("/")[2].strip("#") or "derp"] for one in seen if _rated(one, rates)
         }
@@ -176,3 +175,169 @@ async def test_core_013_ten_programs_of_ten_controls_in_priority_order(lab: Csip
                 assert told == [1, 2, 3], (rank, place)
             else:
                 assert told in ([1, 7], [1, 14]), (rank, place)
+
+
+LIMITS = ("set_max_w", "set_max_charge_rate_w", "set_max_discharge_rate_w", "set_max_va", "set_max_var", "set_max_wh")
+SIMPLE = {
+    "op_mod_energize": True,
+    "op_mod_max_lim_w": {"value": 5000},
+    "op_mod_fixed_w": {"value": 2000},
+    "op_mod_target_w": {"multiplier": 0, "value": 1000},
+    "op_mod_fixed_pf_inject_w": {"displacement": 950, "excitation": False, "multiplier": -3},
+    "op_mod_fixed_pf_absorb_w": {"displacement": 950, "excitation": True, "multiplier": -3},
+    "op_mod_fixed_var": {"ref_type": 2, "value": 1000},
+    "op_mod_target_var": {"multiplier": 0, "value": 500},
+    "op_mod_connect": True,
+}
+BITS = {
+    "op_mod_connect": 2, "op_mod_energize": 3, "op_mod_fixed_pf_absorb_w": 4, "op_mod_fixed_pf_inject_w": 5,
+    "op_mod_fixed_var": 6, "op_mod_fixed_w": 7, "op_mod_max_lim_w": 20, "op_mod_target_var": 21, "op_mod_target_w": 22,
+}  # fmt: skip
+
+
+async def test_core_014_settings_within_ratings_and_mode_bits_that_are_true(lab: CsipLab) -> None:
+    """1.8: no setting above its rating; a mode whose bit is set moves the battery, another is answered 252."""
+    sheets = (await lab.admin.ask("list", of="sheets"))["sheets"]
+    for lfdi in lab.lfdis.values():
+        ratings, settings = sheets[lfdi]["der/1/dercap"], sheets[lfdi]["der/1/derg"]
+        for name in LIMITS:
+            assert _number(settings[name]) <= _number(ratings[name.replace("set_", "rtg_")]), name
+        assert _number(ratings["rtg_max_var_neg"]) <= _number(settings["set_max_var_neg"]) < 0
+        assert settings["modes_enabled"] & ~ratings["modes_supported"] == 0
+        assert _number(ratings["rtg_max_w"]) == RATED_WATTS
+    bits = sheets[next(iter(lab.lfdis.values()))]["der/1/dercap"]["modes_supported"]
+    programme = await lab.add_programme()
+    lead, hold = 2 * POLL, 30
+    begin = lab.now + lead
+    made = [
+        (name, await lab.add_control(programme, {name: value}, start_in=lead + place * hold, duration=hold))
+        for place, (name, value) in enumerate(SIMPLE.items())
+    ]
+    await lab.advance_to(begin + len(made) * hold + PROMPT)
+    for place, (name, mrid) in enumerate(made):
+        for device in lab.devices:
+            written = lab.writes(device, since=begin + place * hold, until=begin + (place + 1) * hold)
+            if bits >> BITS[name] & 1:
+                assert await lab.statuses(mrid, device) == [1, 2, 3], name
+                assert written, f"{name} is told of and moved nothing"
+            else:
+                assert await lab.statuses(mrid, device) == [252], name
+
+
+def _number(told: dict[str, int]) -> float:
+    return told["value"] * 10.0 ** told.get("multiplier", 0)
+
+
+@AGGREGATOR
+async def test_core_018_subscribed_assignments_are_notified_answered_201_and_read(lab: CsipLab) -> None:
+    """1.10: the FSAList of each device is subscribed to; a new group is told, answered 201, and what it links read."""
+    subscribed = await lab.subscribed()
+    assert {f"/edev/{serial}/fsa" for serial in range(1, 5)} <= subscribed
+    mark, since = await lab.count(), lab.now
+    programme = await lab.add_programme("battery-b")
+    await lab.set_default(programme, max_lim(4200))
+    await lab.advance(PROMPT + 7)
+    notes = lab.messages("https://", direction="answered", since=since)
+    assert notes, "nobody was notified"
+    assert {one.status for one in notes} == {201}
+    read = {one.path for one in await lab.requests(mark, method="GET")}
+    assert f"/derp/{programme.serial}/dderc" in read
+    assert await lab.limits() == [None, 4200, None, None]
+
+
+@AGGREGATOR
+async def test_core_019_after_a_cancelled_subscription_the_resource_is_read_or_subscribed_to_again(
+    lab: CsipLab,
+) -> None:
+    """1.10: status 1 is answered 201 or 204; from then on it is polled, or there is a new subscription."""
+    found = (await lab.admin.ask("list", of="subscriptions"))["subscriptions"]
+    ended = next(one for one in found if one["resource"] == "edev/1/fsa")
+    mark, since = await lab.count(), lab.now
+    await lab.admin.ask("end_subscription", subscription=ended["serial"], status=1)
+    await lab.advance(3 * POLL)
+    (note,) = (one for one in lab.messages("https://", direction="answered", since=since) if one.at < since + 2)
+    assert note.status in {201, 204}
+    after = (await lab.admin.ask("list", of="subscriptions"))["subscriptions"]
+    assert all(one["serial"] != ended["serial"] for one in after)
+    polls = await lab.requests(mark, method="GET", path="/edev/1/fsa")
+    assert len(polls) >= 2 or any(one["resource"] == "edev/1/fsa" for one in after)
+    programme = await lab.add_programme("battery-a")
+    await lab.set_default(programme, max_lim(3100))
+    await lab.advance(POLL + PROMPT)
+    assert await lab.limit("battery-a") == 3100
+
+
+async def test_core_021_randomised_start_and_duration(lab: CsipLab) -> None:
+    """1.6: between 0 and the value, sign kept, once an event; each device of an aggregator draws for itself."""
+    programme = await lab.add_programme()
+    lead, hold, span = 2 * POLL, 60, 180
+    begin = lab.now + lead
+    draws = [(0, 0), (30, 0), (-30, 0), (0, 30), (0, -30)]
+    mrids = [
+        await lab.add_control(
+            programme, max_lim(2000 + 100 * place), start_in=lead + place * span, duration=hold,
+            randomize_start=start, randomize_duration=duration,
+        )
+        for place, (start, duration) in enumerate(draws)
+    ]  # fmt: skip
+    await lab.advance_to(begin + len(draws) * span)
+    drawn: list[tuple[float, ...]] = []
+    for name in lab.devices:
+        drawn.append(())
+        for place, (mrid, (start, duration)) in enumerate(zip(mrids, draws, strict=True)):
+            told = {one.status: one for one in await lab.responses(mrid, name)}
+            assert sorted(told) == [1, 2, 3]
+            late, length = told[2].created - (begin + place * span), told[3].created - told[2].created
+            assert min(start, 0) - 1 <= late <= max(start, 0) + 1
+            assert hold + min(duration, 0) - 1 <= length <= hold + max(duration, 0) + 1
+            wrote = [
+                at for at, _, words in lab.writes(name, since=begin + place * span - 31) if 2000 + 100 * place in words
+            ]
+            assert abs(wrote[0] - told[2].created) <= PROMPT
+            drawn[-1] += (late, length)
+    if is_aggregator(lab):
+        assert len(set(drawn)) > 1, "four devices drew the same five times"
+
+
+async def test_core_022_responses_on_time_and_on_cancellation(lab: CsipLab) -> None:
+    """1.7: 1 when first seen, 2 at the start, 3 at the end; 6 when cancelled, before it and in the midst of it."""
+    programme = await lab.add_programme()
+    made = int(lab.now)
+    whole = await lab.add_control(programme, max_lim(5000), start_in=150, duration=60)
+    unborn = await lab.add_control(programme, max_lim(4000), start_in=300, duration=60)
+    broken = await lab.add_control(programme, max_lim(3000), start_in=400, duration=600)
+    await lab.advance_to(made + 250)
+    await lab.cancel(unborn)
+    await lab.advance_to(made + 400 + PROMPT)
+    await everywhere(lab, 3000)
+    await lab.cancel(broken)
+    cancelled = int(lab.now)
+    await lab.advance(POLL + PROMPT)
+    await everywhere(lab, None)
+    for name in lab.devices:
+        one, two, three = await lab.responses(whole, name)
+        assert (one.status, two.status, three.status) == (1, 2, 3)
+        assert made <= one.created <= made + POLL + PROMPT
+        assert (two.created, three.created) == (pytest.approx(made + 150, abs=1), pytest.approx(made + 210, abs=1))
+        assert all(heard.at - heard.created <= PROMPT for heard in (one, two, three))
+        assert await lab.statuses(unborn, name) == [1, 6]
+        first, second, last = await lab.responses(broken, name)
+        assert (first.status, second.status, last.status) == (1, 2, 6)
+        assert cancelled <= last.created <= cancelled + POLL + PROMPT
+
+
+async def test_core_023_of_three_that_overlap_the_losers_are_superseded(lab: CsipLab) -> None:
+    """1.6: lower primacy wins, then the later creation; the loser is answered 7 or 14 and does not resume."""
+    better, worse = await lab.add_programme(primacy=2), await lab.add_programme(primacy=9)
+    lead = 2 * POLL
+    begin = lab.now + lead
+    first = await lab.add_control(worse, max_lim(9000), start_in=lead, duration=240, creation_time=lab.unix - 100)
+    second = await lab.add_control(worse, max_lim(8000), start_in=lead + 60, duration=180, creation_time=lab.unix)
+    third = await lab.add_control(better, max_lim(7000), start_in=lead + 120, duration=60)
+    for at, limit in ((1, 9000), (61, 8000), (121, 7000), (181, None), (241, None)):
+        await lab.advance_to(begin + at + PROMPT)
+        await everywhere(lab, limit)
+    for name in lab.devices:
+        assert await lab.statuses(first, name) in ([1, 2, 7], [1, 2, 14])
+        assert await lab.statuses(second, name) in ([1, 2, 7], [1, 2, 14])
+        assert await lab.statuses(third, name) == [1, 2, 3]

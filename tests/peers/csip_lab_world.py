@@ -30,6 +30,8 @@ from wattseal.protocols.ieee2030_5.server.door import AdminClient
 
 POLL = 60
 """pollRate of every resource, and postRate, in seconds."""
+A_BIT = 0.001
+"""Two programs that write down the same moment differ in its last bits."""
 PIN = "111115"
 RATED_WATTS = 5000
 """Of each battery, and its envelope: a percentage of setMaxW is of this."""
@@ -43,7 +45,7 @@ FOUR = ("battery-a", "battery-b", "battery-c", "battery-d")
 
 CURVE_POINTS = 10
 """As many as a DERCurve can have."""
-_OWN = (
+BATTERY = (
     "--own-watts", "0", "--rated-watts", str(RATED_WATTS), "--capacity-wh", "10000",
     "--curve-points", str(CURVE_POINTS),
 )  # fmt: skip
@@ -276,6 +278,10 @@ class CsipLab:
             if method in {None, one.method} and route in {None, one.route} and path in {None, one.path}
         ]
 
+    async def subscribed(self) -> set[str]:
+        """The paths that the box subscribes to."""
+        return {f"/{one['resource']}" for one in (await self.admin.ask("list", of="subscriptions"))["subscriptions"]}
+
     async def responses(self, mrid: str, *devices: str) -> list[Heard]:
         """The Responses to that event, of these devices (none named: all), as they came."""
         wanted = {self.lfdis[one] for one in devices}
@@ -295,7 +301,7 @@ class CsipLab:
         found = []
         for row in rows:
             at = datetime.fromisoformat(row["at"]).timestamp() - self.start
-            if row["direction"] == direction and row["about"].startswith(about) and at >= since:
+            if row["direction"] == direction and row["about"].startswith(about) and at >= since - A_BIT:
                 found.append(Raw(at, direction, row["about"], row["status"], (folder / row["file"]).read_bytes()))
         return found
 
@@ -318,7 +324,7 @@ class CsipLab:
             (datetime.fromisoformat(one["t"]).timestamp() - self.start, one["address"], one["words"])
             for one in self.devices[name or self.device.name].writes()
         ]
-        return [one for one in found if since <= one[0] < until]
+        return [one for one in found if since - A_BIT <= one[0] < until - A_BIT]
 
     # ---- the world ----------------------------------------------------------------------------------------------
 
@@ -342,11 +348,9 @@ class CsipLab:
 
     async def start_server(self, *options: str) -> None:
         port = str(self.utility.port)
-        self.utility = await _utility(self.directory, self.clock_name, "--port", port, *self.server_options, *options)
-
-    @property
-    def clock_name(self) -> str:
-        return f"unix:{self.directory / 'clock.sock'}"
+        self.utility = await start_utility(
+            self.directory, *_following(self.directory / "clock.sock"), "--port", port, *self.server_options, *options
+        )
 
 
 @asynccontextmanager
@@ -378,9 +382,9 @@ async def csip_lab(
     options = ClockOptions(wall=wall, expected=3 + len(names), grace_seconds=grace)
     async with AsyncExitStack() as stack:
         clock = await stack.enter_async_context(running_clock(path, options))
-        started = [Device.start(one, "battery", directory, *_OWN, *_following(path)) for one in names]
+        started = [Device.start(one, "battery", directory, *BATTERY, *_following(path)) for one in names]
         *devices, utility = await asyncio.gather(
-            *started, _utility(directory, f"unix:{path}", *_server_options(role, own, server))
+            *started, start_utility(directory, *_following(path), *_server_options(role, own, server))
         )
         for device in devices:
             stack.push_async_callback(device.end)
@@ -389,7 +393,7 @@ async def csip_lab(
             devices, lfdis, port, role, profile, pin, sampling, utility.lfdi if pinned else "", listen=listen
         )
         running = RunningBox(new_box(directory / "box", text.encode()), directory / "run.log", _following(path))
-        _lay_out(running.box, pki, TlsIdentity(*(directory / "pki" / f"{identity}.{end}" for end in ("pem", "key"))))
+        lay_out(running.box, pki, TlsIdentity(*(directory / "pki" / f"{identity}.{end}" for end in ("pem", "key"))))
         lab = CsipLab(
             directory, clock, {one.name: one for one in devices}, lfdis, pki, wall, own, utility,
             _server_options(role, own, server), running,
@@ -436,10 +440,11 @@ def polled_well(times: Iterable[float], interval: float, since: float, until: fl
         assert 2 <= len(inside) <= min(3 * expected, expected + 3), (begin, inside)
 
 
-async def _utility(directory: Path, clock: str, *options: str) -> Utility:
+async def start_utility(directory: Path, *options: str, poll: int = POLL) -> Utility:
+    """The server's process over TLS of the hierarchy in `directory`, once it listens."""
     process = await asyncio.create_subprocess_exec(
         WATTSEAL, "simulate", "utility", "ieee2030.5", "--json", "--pki", str(directory / "pki"), "--poll-seconds",
-        str(POLL), "--post-seconds", str(POLL), "--messages", str(directory / "messages"), "--clock", clock, *options,
+        str(poll), "--post-seconds", str(poll), "--messages", str(directory / "messages"), *options,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -456,7 +461,8 @@ def _following(path: Path) -> tuple[str, str]:
     return "--clock", f"unix:{path}"
 
 
-def _lay_out(box: Box, pki: DevicePki, identity: TlsIdentity) -> None:
+def lay_out(box: Box, pki: DevicePki, identity: TlsIdentity) -> None:
+    """The files that the site file names under `tls/`."""
     folder = box.root / "tls"
     folder.mkdir()
     shutil.copy(identity.certificate, folder / "box.pem")
