@@ -304,7 +304,7 @@ async def test_core_022_responses_on_time_and_on_cancellation(lab: CsipLab) -> N
     programme = await lab.add_programme()
     made = int(lab.now)
     whole = await lab.add_control(programme, max_lim(5000), start_in=150, duration=60)
-    unborn = await lab.add_control(programme, max_lim(4000), start_in=300, duration=60)
+    unborn = await lab.add_control(programme, max_lim(4000), start_in=330, duration=30)  # a poll and more after 250
     broken = await lab.add_control(programme, max_lim(3000), start_in=400, duration=600)
     await lab.advance_to(made + 250)
     await lab.cancel(unborn)
