@@ -25,6 +25,8 @@ from wattseal.protocols.ieee2030_5.client.surveying import Surveyed, clocks_of, 
 from wattseal.protocols.ieee2030_5.client.tree import Tree
 
 _OF_DEVICES = frozenset({Kind.REGISTRATION, Kind.ASSIGNMENTS, Kind.DERS})
+# Each device of a fleet may have a list of its own; one new control changes the counts in all of them.
+_DEVICE_BY_DEVICE = frozenset({Kind.DERS, Kind.PROGRAMS})
 HEARD_MOST = 64
 
 
@@ -40,7 +42,7 @@ class Reading:
 class Reader:
     """What is read of one server. `changed` until `survey` is asked for: something differs from the last survey.
 
-    `urgent`: not only in what a fleet's devices show of themselves, which comes device by device.
+    `urgent`: not only in lists that come device by device.
     """
 
     def __init__(self, config: ClientConfig, redirects: Redirects) -> None:
@@ -167,7 +169,7 @@ class Reader:
         self.tree.learn(href, known, now.monotonic)
         if known.kind is not Kind.TIME:
             self.changed = True
-            self.urgent |= known.kind is not Kind.DERS
+            self.urgent |= known.kind not in _DEVICE_BY_DEVICE
             self._hear(href, known.kind, tuple(leaf.raw for leaf in outcome.fresh))
 
     def _failed(self, now: Instant, href: str, kind: Kind, outcome: Failed) -> None:
