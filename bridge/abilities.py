@@ -16,7 +16,7 @@ _DEVICE_MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "limit_inject": ("opModMaxLimW", "opModMaxLimWInject", "csipaus:opModGenLimW"),
     # A charger is told a setpoint as the most that it may draw: so the plan carries it, whichever dialect asks.
     "limit_absorb": ("opModMaxLimPctWAbsorb", "opModMaxLimWAbsorb", "csipaus:opModLoadLimW", *_SETPOINTS),
-    "energize": ("opModEnergize",),
+    "energize": ("opModEnergize",),  # to disconnect galvanically is more, and no profile here has it
     "power_factor_inject": ("opModFixedPFInjectW",),
     "power_factor_absorb": ("opModFixedPFAbsorbW",),
     "fixed_var": ("opModFixedVar",),

@@ -1,47 +1,55 @@
-"""What a battery could do from now on, as it follows from a look at it and from what its owner signed: pure.
+"""What a device that stores could do from now on, by its bounds at this site and by its charge. Pure.
 
-It could inject up to its rating as long as its charge is above the floor of its envelope, and absorb as long as it is
-below the ceiling; how long it could, its storage rating says, where the site file gives one. What does not follow stays
-unknown: of a device that stores nothing, or whose charge was not read, nothing is said.
+Known of a device only whose charge was read, or which says that it cannot work just now: how much the sun gives, or a
+car takes, nobody here can foresee. Durations are told where the size of the store is known, at the rating, down to the
+envelope's floor and up to its ceiling: beyond these no order goes.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
-from wattseal.drivers.manifest_sections import DeviceEnvelope
-from wattseal.protocols.ieee2030_5.client.config import DerType, Managed
 from wattseal.protocols.ieee2030_5.client.measured import Measured
 
-_WHOLE_HUNDREDTHS = 10_000
-_HUNDREDTHS_PER_PERMILLE = 10
-_SECONDS_PER_HOUR = 3600
+_HUNDREDTHS_PER_PERMILLE: Final = 10
+_WHOLE_HUNDREDTHS: Final = 10_000
+_HOUR_SECONDS: Final = 3600
 
 
-def with_availability(measured: Measured, device: Managed, envelope: DeviceEnvelope) -> Measured:
-    """The look, with what could be done from then on; a value that was read already is left as it is."""
-    charge = measured.charge_hundredths
-    if charge is None or device.der_type is not DerType.BATTERY:
-        return measured
-    above = max(0, charge - envelope.soc_floor_permille * _HUNDREDTHS_PER_PERMILLE)
-    below = max(0, envelope.soc_ceiling_permille * _HUNDREDTHS_PER_PERMILLE - charge)
-    ratings = device.ratings
-    watts = ratings.inject_watts if above else 0
-    absorb = ratings.absorb_watts if below else 0
-    stored = ratings.storage_watt_hours
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a device may go here: non-negative watts, the size of its store (None: not known), its charge limits."""
+
+    inject_watts: int
+    absorb_watts: int
+    storage_watt_hours: int | None
+    floor_permille: int
+    ceiling_permille: int
+
+
+def with_availability(look: Measured, bounds: Bounds) -> Measured:
+    """The look, with what follows of it. One that does not say whether the device is available says nothing here."""
+    if look.available is None:
+        return look
+    if not look.available:
+        return replace(look, available_watts=0, available_absorb_watts=0, available_seconds=0, charge_seconds=0)
+    charge = look.charge_hundredths
+    if charge is None:
+        return look
+    above = max(charge - bounds.floor_permille * _HUNDREDTHS_PER_PERMILLE, 0)
+    below = max(bounds.ceiling_permille * _HUNDREDTHS_PER_PERMILLE - charge, 0)
     return replace(
-        measured,
-        available_watts=_or(measured.available_watts, watts),
-        available_absorb_watts=_or(measured.available_absorb_watts, absorb),
-        available_seconds=_or(measured.available_seconds, _seconds(above, stored, ratings.inject_watts)),
-        charge_seconds=_or(measured.charge_seconds, _seconds(below, stored, ratings.absorb_watts)),
+        look,
+        available_watts=bounds.inject_watts if above else 0,
+        available_absorb_watts=bounds.absorb_watts if below else 0,
+        available_seconds=_seconds(above, bounds.inject_watts, bounds.storage_watt_hours),
+        charge_seconds=_seconds(below, bounds.absorb_watts, bounds.storage_watt_hours),
     )
 
 
-def _seconds(hundredths: int, stored: int | None, watts: int) -> int | None:
-    """How long a part of the storage lasts at that power, rounded down: never longer than it does."""
-    if stored is None or watts <= 0:
+def _seconds(hundredths: int, watts: int, storage_watt_hours: int | None) -> int | None:
+    """How long that part of the store lasts at that power, rounded down."""
+    if hundredths == 0 or watts == 0:
+        return 0
+    if storage_watt_hours is None:
         return None
-    return hundredths * stored * _SECONDS_PER_HOUR // (_WHOLE_HUNDREDTHS * watts)
-
-
-def _or(read: int | None, follows: int | None) -> int | None:
-    return follows if read is None else read
+    return hundredths * storage_watt_hours * _HOUR_SECONDS // (_WHOLE_HUNDREDTHS * watts)

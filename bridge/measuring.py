@@ -5,13 +5,12 @@ good is told; a quantity that was not read, or is doubtful, is left unknown.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from wattseal.bridge.journal import Sample
-from wattseal.drivers.operating import OPERATING_CODES, OperatingState
-from wattseal.drivers.operating import Alarm as DeviceAlarm
+from wattseal.bridge.states import Told, states_of
 from wattseal.protocols.ieee2030_5.client.measured import Measured
-from wattseal.protocols.ieee2030_5.vocabulary import Alarm, InverterState, OperationalMode
 
 _GOOD: Final = "good"
 _MOST_SCALE: Final = 9
@@ -23,31 +22,10 @@ _FIELDS: Final[Mapping[str, tuple[str, int]]] = {
     "soc_percent": ("charge_hundredths", 2),
     "energy_injected_wh": ("injected_watt_hours", 0),
     "energy_absorbed_wh": ("absorbed_watt_hours", 0),
-    "alarms": ("alarms", 0),
-    "connected": ("connected", 0),
-    "operating_state": ("operating_state", 0),
 }
 """Quantity of a reading: the field that tells it, and the power of ten from its unit to the field's."""
-QUANTITIES: Final = tuple(_FIELDS)
-_ALARMS: Final[Mapping[DeviceAlarm, Alarm]] = {
-    DeviceAlarm.OVER_VOLTAGE: Alarm.OVER_VOLTAGE,
-    DeviceAlarm.UNDER_VOLTAGE: Alarm.UNDER_VOLTAGE,
-    DeviceAlarm.OVER_FREQUENCY: Alarm.OVER_FREQUENCY,
-    DeviceAlarm.UNDER_FREQUENCY: Alarm.UNDER_FREQUENCY,
-}
-_STATES: Final[Mapping[int, OperatingState]] = {code: state for state, code in OPERATING_CODES.items()}
-_INVERTER: Final[Mapping[OperatingState, InverterState]] = {
-    OperatingState.OFF: InverterState.OFF,
-    OperatingState.SLEEPING: InverterState.SLEEPING,
-    OperatingState.STARTING: InverterState.STARTING,
-    OperatingState.RUNNING: InverterState.TRACKING_MPPT,  # the only word of 2030.5 for an inverter at its work
-    OperatingState.THROTTLED: InverterState.FORCED_REDUCTION,
-    OperatingState.SHUTTING_DOWN: InverterState.SHUTTING_DOWN,
-    OperatingState.FAULT: InverterState.FAULT,
-    OperatingState.STANDBY: InverterState.STANDBY,
-}
-_AT_WORK: Final = frozenset({OperatingState.RUNNING, OperatingState.THROTTLED})
-_OFF_MODE: Final = frozenset({OperatingState.OFF, OperatingState.SLEEPING})
+_CODES: Final = ("operating_state", "connection_state", "alarms", "mode_3_state")
+QUANTITIES: Final = (*_FIELDS, *_CODES)
 
 SamplesOf = Callable[[str, str, int, int], tuple[Sample, ...]]
 
@@ -71,51 +49,17 @@ def _by_reading(samples: Iterable[Sample]) -> dict[tuple[int, bytes], list[Sampl
 
 
 def _look(device: str, at_ms: int, reading: bytes, samples: Iterable[Sample]) -> Measured:
-    fields: dict[str, int] = {}
+    told: Told = {}
+    codes: dict[str, int] = {}
     for sample in samples:
-        field, shift = _FIELDS[sample.quantity]
-        if sample.quality == _GOOD and abs(sample.scale) <= _MOST_SCALE:
-            fields[field] = _scaled(sample.value, sample.scale + shift)
-    state = _STATES.get(fields.get("operating_state", 0))
-    return Measured(
-        device,
-        at_ms // 1000,
-        reading,
-        watts=fields.get("watts"),
-        vars=fields.get("vars"),
-        millivolts=fields.get("millivolts"),
-        millihertz=fields.get("millihertz"),
-        charge_hundredths=fields.get("charge_hundredths"),
-        injected_watt_hours=fields.get("injected_watt_hours"),
-        absorbed_watt_hours=fields.get("absorbed_watt_hours"),
-        alarms=_alarms(fields.get("alarms")),
-        connected=_flag(fields.get("connected")),
-        available=None if state is None else state in _AT_WORK or state is OperatingState.STANDBY,
-        operating=None if state is None else state in _AT_WORK,
-        fault=None if state is None else state is OperatingState.FAULT,
-        inverter=None if state is None else _INVERTER[state],
-        operational_mode=_mode(state),
-    )
-
-
-def _alarms(bits: int | None) -> Alarm | None:
-    if bits is None:
-        return None
-    found = Alarm(0)
-    for known, alarm in _ALARMS.items():
-        found |= alarm if bits & known else Alarm(0)
-    return found
-
-
-def _flag(read: int | None) -> bool | None:
-    return None if read is None else read == 1
-
-
-def _mode(state: OperatingState | None) -> OperationalMode | None:
-    """Off, or at work; a device that stands by or is at fault is neither."""
-    if state in _OFF_MODE:
-        return OperationalMode.OFF
-    return OperationalMode.OPERATIONAL if state in _AT_WORK else None
+        if sample.quality != _GOOD or abs(sample.scale) > _MOST_SCALE:
+            continue
+        if sample.quantity in _CODES:
+            codes[sample.quantity] = sample.value
+        else:
+            field, shift = _FIELDS[sample.quantity]
+            told[field] = _scaled(sample.value, sample.scale + shift)
+    return replace(Measured(device, at_ms // 1000, reading), **(told | states_of(codes)))  # type: ignore[arg-type] # fields of one table, of states.py
 
 
 def _scaled(value: int, exponent: int) -> int:

@@ -41,11 +41,12 @@ class _Bound:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a device is told, and the wishes that make it so; the first is the one that asks."""
+    """What a device is told, the wish that asks for it, and the limit that narrows that, where one does."""
 
     operation: Operation
     watts: int
-    by: tuple[ActiveWish, ...]
+    asked_by: ActiveWish
+    narrowed_by: ActiveWish | None = None
 
 
 @dataclass(slots=True)
@@ -184,7 +185,8 @@ def desired(draft: PowerDraft, site: Site) -> Desired:
     not_carried = tuple(dict.fromkeys(draft.not_carried))
     if answer is None:
         return Desired(device.name, release, None, not_carried)
-    since, hold = window(answer.by)
+    narrowed_by = answer.narrowed_by
+    since, hold = window((answer.asked_by,) if narrowed_by is None else (answer.asked_by, narrowed_by))
     order = replace(
         release,
         operation=answer.operation,
@@ -193,7 +195,7 @@ def desired(draft: PowerDraft, site: Site) -> Desired:
         hold_seconds=hold,
         tolerance=device.tolerance_watts,
     )
-    return Desired(device.name, order, answer.by[0], not_carried)
+    return Desired(device.name, order, answer.asked_by, not_carried, narrowed_by)
 
 
 def _answer(draft: PowerDraft, site: Site) -> _Answer | None:
@@ -205,27 +207,26 @@ def _answer(draft: PowerDraft, site: Site) -> _Answer | None:
     if setpoint is not None and Operation.SET_POWER in able:
         watts = max(-absorb, min(inject, setpoint.watts))
         limit = inject_limit if setpoint.watts > 0 else absorb_limit
-        return _Answer(Operation.SET_POWER, watts, _authors(setpoint, limit, watts))
+        return _Answer(Operation.SET_POWER, watts, setpoint.wish, _biting(setpoint, limit, watts))
     if setpoint is not None and Operation.LIMIT_ABSORB in able:
         watts = min(absorb, max(0, -setpoint.watts))
-        return _Answer(Operation.LIMIT_ABSORB, watts, _authors(setpoint, absorb_limit, watts))
+        return _Answer(Operation.LIMIT_ABSORB, watts, setpoint.wish, _biting(setpoint, absorb_limit, watts))
     if setpoint is not None:
         draft.not_carried.append(f"{draft.device.profile} has no operation for this wish")
     answer = None
     if absorb_limit is not None and absorb < -envelope.min_watts and Operation.LIMIT_ABSORB not in able:
         draft.not_carried.append(f"{draft.device.profile} cannot be told to absorb no more than {absorb} W")
     elif absorb_limit is not None and Operation.LIMIT_ABSORB in able:
-        answer = _Answer(Operation.LIMIT_ABSORB, absorb, (absorb_limit.wish,))
+        answer = _Answer(Operation.LIMIT_ABSORB, absorb, absorb_limit.wish)
     if inject_limit is not None and answer is None and Operation.LIMIT_INJECT in able:
-        answer = _Answer(Operation.LIMIT_INJECT, inject, (inject_limit.wish,))
+        answer = _Answer(Operation.LIMIT_INJECT, inject, inject_limit.wish)
     elif inject_limit is not None and inject < envelope.max_watts:
         draft.not_carried.append(f"{draft.device.profile} cannot be told to inject no more than {inject} W")
     return answer
 
 
-def _authors(setpoint: _Bound, limit: _Bound | None, watts: int) -> tuple[ActiveWish, ...]:
-    bites = limit is not None and abs(watts) == limit.watts < abs(setpoint.watts)
-    return (setpoint.wish, limit.wish) if bites and limit is not None else (setpoint.wish,)
+def _biting(setpoint: _Bound, limit: _Bound | None, watts: int) -> ActiveWish | None:
+    return limit.wish if limit is not None and abs(watts) == limit.watts < abs(setpoint.watts) else None
 
 
 def _least(limit: _Bound | None, *bounds: int) -> int:

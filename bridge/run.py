@@ -2,10 +2,10 @@
 
     plan -> which functions need an order -> ask policy for each -> give each allowed one its number
 
-The live bridge and `replay` both call `run_plan`; nothing else decides what is ordered.
+The live bridge and `replay` both ask `plan` and `turns`, as `run_plan` does; nothing else decides what is ordered.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,7 +44,7 @@ class Run:
 def run_plan(facts: Facts, events: Mapping[bytes, GridEvent], site: Site, policy: Policy) -> Run:
     """Repeats nothing, remembers nothing: equal facts give equal bytes."""
     made = plan(facts.world(events), site)
-    return Run(made.desired, tuple(_turns(facts, made.desired, site, policy)), made.holds)
+    return Run(made.desired, tuple(turns(facts, made.desired, site, policy)), made.holds)
 
 
 def is_due(desired: Desired, facts: Facts) -> bool:
@@ -77,7 +77,8 @@ def is_due(desired: Desired, facts: Facts) -> bool:
     return live.window_end is None or not live.window_end <= facts.now < live.window_end + REVERT_GRACE_SECONDS
 
 
-def _turns(facts: Facts, desired: tuple[Desired, ...], site: Site, policy: Policy) -> Iterator[Turn]:
+def turns(facts: Facts, desired: Iterable[Desired], site: Site, policy: Policy) -> Iterator[Turn]:
+    """The turn of each function that needs an order, one after the other: policy is asked when a turn is taken."""
     sequence = facts.first_sequence
     for wanted in desired:
         if not is_due(wanted, facts):

@@ -27,6 +27,8 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
             "" if held["meter_believed"] else "; the meter is not believed: check its sign and whether it stands still"
         )
         yield f"{flow} limit at the connection: devices together may {flow} {held['room_watts']} W{doubt}"
+    for name, utility in status["utilities"].items():
+        yield from _said_by(name, utility)
     for name, device in status["devices"].items():
         charge = "" if device["soc_permille"] is None else f", {device['soc_permille'] / 10:.1f} % charged"
         order = "no order yet" if device["operation"] is None else _order(device)
@@ -34,7 +36,18 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: {order}{power}{charge}, last seen {device['last_seen'] or 'never'}"
         for function, held in device["functions"].items():
             yield f"  {function}: {held['operation']} {held['value']} ({held['standing']})"
+        if status["in_force"]:
+            yield from (f"  why: {sentence}" for sentence in device["why"].values())
 
 
 def _order(device: Mapping[str, Any]) -> str:
     return f"{device['operation']} {device['watts']} W ({device['standing']})"
+
+
+def _said_by(name: str, utility: Mapping[str, Any]) -> Iterator[str]:
+    """Prices and texts, as a utility has them in force."""
+    for price in utility.get("prices", ()):
+        what = f"{price['price'] or 'no price'} of currency {price['currency']} for a {price['per'] or 'unit'}"
+        yield f"price of {name}: {what} {price['flow']}".rstrip() + f", until {price['until'] or 'further notice'}"
+    for text in utility.get("texts", ()):
+        yield f"{text['priority']} message {text['event']} of {text.get('from') or name}: {text.get('text', '')}"

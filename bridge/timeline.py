@@ -5,18 +5,16 @@ duration; an open-ended one stands until it is cut. A cut (cancelled, withdrawn)
 cancellation can be spread like the start was (rule 65). The utility's own opinion of an event's status is never read:
 the clock decides (rule 66). Test events (rule 6) are answered, but are never in force.
 
-Precedence, highest first: lower priority number (none is lowest), then the event that started first (rule 18), then the
-name of the utility and of the event, so that the order is total and no arrival order can change it.
+Precedence, highest first: lower priority number, on one scale for all dialects (`GridEvent.rank`: none lies below every
+number, a dialect's default below every event), then the event that started first (rule 18), then the name of the
+utility and of the event, so that the order is total and no arrival order can change it.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from wattseal.protocols.grid_event import Course, GridEvent
 from wattseal.protocols.wish import Wish
-
-_NO_PRIORITY: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +69,8 @@ def is_over(timed: TimedEvent, at: int) -> bool:
 
 def precedence(timed: TimedEvent) -> tuple[int, int, str, str]:
     """The sort key of an event among others; see the module's text."""
-    priority = timed.event.priority
     utility, event_id = timed.event.origin.key
-    return (_NO_PRIORITY if priority is None else priority), timed.start, utility, event_id
+    return timed.event.rank, timed.start, utility, event_id
 
 
 def _wishes(timed: TimedEvent) -> Iterator[ActiveWish]:

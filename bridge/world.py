@@ -44,13 +44,15 @@ class World:
 class Desired:
     """What one function of a device should be doing. `source` is the wish that decides; None: the default.
 
-    `not_carried` is about the whole device, and stands with its power.
+    `not_carried` is about the whole device, and stands with its power. `narrowed_by`: the limit that bites on the
+    setpoint of `source`.
     """
 
     device: str
     order: Order
     source: ActiveWish | None
     not_carried: tuple[str, ...]
+    narrowed_by: ActiveWish | None = None
 
 
 @dataclass(frozen=True, slots=True)

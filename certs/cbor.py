@@ -84,10 +84,12 @@ def _ordered(value: Any) -> Any:
         if not _LEAST <= value <= _MOST:
             raise CborError("cbor_not_permitted", "An integer lies outside 64 bits.")
         return value
+    if kind is tuple or kind is list:
+        return [item if type(item) in _PLAIN else _ordered(item) for item in value]
     if kind is dict or isinstance(value, Mapping):
         _check_keys(value)
         return {key: item if type(item := value[key]) in _PLAIN else _ordered(item) for key in _in_order(value)}
-    if kind is list or isinstance(value, tuple | list):
+    if isinstance(value, tuple | list):
         return [item if type(item) in _PLAIN else _ordered(item) for item in value]
     if isinstance(value, bytes | str):
         return value

@@ -100,7 +100,7 @@ PARENTS_OF: Final[Mapping[Kind, tuple[frozenset[Kind], frozenset[Kind]]]] = {
     Kind.RECEIPT: (frozenset({Kind.COMMAND}), frozenset({Kind.COMMAND})),
     Kind.READING: (frozenset(), frozenset({Kind.COMMAND})),
     Kind.GAP: (frozenset(), frozenset()),
-    Kind.REPORT: (frozenset(), frozenset({Kind.READING, Kind.INGRESS, Kind.INTENT})),
+    Kind.REPORT: (frozenset(), frozenset({Kind.READING, Kind.RECEIPT, Kind.INGRESS, Kind.INTENT})),
     Kind.EXTRACT: (frozenset(), frozenset()),
 }
 

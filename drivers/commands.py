@@ -20,7 +20,7 @@ The order body says nothing of events or utilities: one intent gives the same by
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from wattseal.certs import cbor
@@ -73,6 +73,7 @@ class Order:
     scale: int = 0
     unit: str = WATT
     released: Function = Function.POWER
+    _body: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
     def function(self) -> Function:
@@ -121,21 +122,9 @@ class Order:
 
     def encode(self) -> bytes:
         """The order body: deterministic, so that equal orders are equal bytes."""
-        body: dict[int, cbor.Value] = {
-            1: self.device,
-            2: str(self.operation),
-            3: self.value,
-            4: self.scale,
-            5: self.unit,
-            6: self.not_before,
-            7: self.hold_seconds,
-            8: (str(self.revert_to[0]), self.revert_to[1]),
-            9: self.tolerance,
-            10: self.profile_digest,
-        }
-        if self.operation is Operation.RELEASE and self.released is not Function.POWER:
-            body[11] = str(self.released)
-        return cbor.encode(body)
+        if not self._body:  # asked for by plan, policy, journal and facts alike, for each device of a fleet
+            object.__setattr__(self, "_body", _order_body(self))
+        return self._body
 
     @classmethod
     def decode(cls, data: bytes) -> "Order":
@@ -366,3 +355,21 @@ def _released(operation: Operation, rest: Mapping[object, object]) -> Function:
     if operation is not Operation.RELEASE or named == Function.POWER or named not in set(map(str, Function)):
         raise BodyError("order_malformed", "Only a release names a function, and only another one than power.")
     return Function(str(named))
+
+
+def _order_body(order: Order) -> bytes:
+    body: dict[int, cbor.Value] = {
+        1: order.device,
+        2: str(order.operation),
+        3: order.value,
+        4: order.scale,
+        5: order.unit,
+        6: order.not_before,
+        7: order.hold_seconds,
+        8: (str(order.revert_to[0]), order.revert_to[1]),
+        9: order.tolerance,
+        10: order.profile_digest,
+    }
+    if order.operation is Operation.RELEASE and order.released is not Function.POWER:
+        body[11] = str(order.released)
+    return cbor.encode(body)

@@ -8,16 +8,15 @@ Nothing here knows a register map, a utility or a clock.
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Final, Protocol
+from typing import Protocol
 
 from wattseal.certs.errors import MisuseError, PeerError
 from wattseal.drivers.commands import Function, Operation, Value
 from wattseal.drivers.modbus.exchange import Exchange
-from wattseal.drivers.operating import OperatingState
+from wattseal.drivers.operating_state import OperatingState
 from wattseal.drivers.operations import POWER_OPERATIONS
 
 __all__ = [
-    "UNREAD",
     "ActiveControl",
     "Adoption",
     "AdoptionError",
@@ -102,10 +101,6 @@ class Quantity:
         if self.exponent >= 0:
             return self.mantissa * int(10**self.exponent)
         return round(Fraction(self.mantissa, 10**-self.exponent))
-
-
-UNREAD: Final = Quantity(None, 0, Quality.UNREADABLE)
-"""Of a device or a profile that does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +215,7 @@ class DeviceState:
     """One frozen picture of a device, from the answers in `exchanges` and from nothing else.
 
     `points` are all decoded points by their profile name, the named ones below included. `storage_wh` is what the
-    battery holds now. Energy counters are lifetime counters in Wh. `alarms` is a bitmap of `Alarm`, `connected` 1 or 0.
+    battery holds now. Energy counters are lifetime counters in Wh.
     """
 
     watts: Quantity
@@ -235,8 +230,6 @@ class DeviceState:
     controls: tuple[ActiveControl, ...]
     points: tuple[tuple[str, Quantity], ...]
     exchanges: tuple[Exchange, ...]
-    alarms: Quantity = UNREAD
-    connected: Quantity = UNREAD
 
     def point(self, name: str) -> Quantity:
         """The point of that profile name; one that was not read has quality UNREADABLE."""

@@ -11,9 +11,16 @@ This is also the body of the *intent* statement, so the encoding is deterministi
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from wattseal.certs import cbor
 from wattseal.protocols.wish import IntentError, Wish, pair_of, wish_of
+
+# One scale for all dialects, lowest number first: numbered events, events without a number, defaults.
+UNSTATED_PRIORITY: Final = 1 << 32
+"""Where an event without a number ranks: below every number that a dialect can write (OpenADR: xs:unsignedInt)."""
+DEFAULT_PRIORITY: Final = UNSTATED_PRIORITY + 1
+"""The number of the highest default: what holds where no event does ranks below every event of any utility."""
 
 
 class EventStatus(StrEnum):
@@ -68,7 +75,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class GridEvent:
-    """One event, one version. A lower `priority` number wins; `None` is the lowest of all."""
+    """One event, one version. A lower `priority` number wins; `None` ranks at `UNSTATED_PRIORITY`."""
 
     origin: Origin
     status: EventStatus
@@ -80,6 +87,16 @@ class GridEvent:
     ramp_up_seconds: int | None
     recovery_seconds: int | None
     courses: tuple[Course, ...]
+
+    @property
+    def rank(self) -> int:
+        """Its number on the one scale of all dialects; the lower wins."""
+        return UNSTATED_PRIORITY if self.priority is None else self.priority
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is no event of its dialect, but what holds where no event does."""
+        return self.rank >= DEFAULT_PRIORITY
 
     def encode(self, translator: str) -> bytes:
         """The intent body; `translator` names the room and release that read the message."""

@@ -231,6 +231,7 @@ def test_the_wheel_alone_works_in_an_empty_environment(wheel: Path, tmp_path: Pa
     quiet(wattseal, "trust", "sign", "box", cwd=here)
     shown = quiet(wattseal, "demo", "--headless", "--seed", "7", cwd=here, seconds=180)
     assert "proven" in (shown.stdout + shown.stderr).lower()
+    assert "the lower number wins, 1 before 5" in shown.stderr, "who wins where the two utilities overlap, and why"
 
 
 def test_the_pinned_versions_satisfy_what_the_project_declares(wheel: Path) -> None:

@@ -80,7 +80,7 @@ async def stage(directory: Path) -> AsyncIterator[Stage]:
     """Everything but the core, running. Raises `WorldError` (`bench_process_failed`) where a process will not start."""
     stamps = directory / "gateway-stamps.jsonl"
     simulator = ("wattseal.drivers.simulators.command", "battery", "--port", "0", "--control-port", "0", "--json")
-    async with _process(*simulator) as told:
+    async with process(*simulator) as told:
         port = told["port"]
         if not isinstance(port, int):
             raise WorldError("bench_process_failed", "The simulator did not say where it listens.")
@@ -91,26 +91,26 @@ async def stage(directory: Path) -> AsyncIterator[Stage]:
         make_box(box.root, now=int(time.time()), site_text=text.encode())
         sign_manifest(box.root, now=int(time.time()))
         gateway = ("wattseal.bridge.bench.stamped_gateway", str(stamps), str(box.root), "--json")
-        async with _process(*gateway):
+        async with process(*gateway):
             yield Stage(box, port, stamps)
 
 
 @asynccontextmanager
-async def _process(*module: str) -> AsyncIterator[dict[str, object]]:
+async def process(*module: str) -> AsyncIterator[dict[str, object]]:
     """Runs `python -m module...`; gives its first line, which is JSON. Ends it by signal."""
-    process = await asyncio.create_subprocess_exec(
+    running = await asyncio.create_subprocess_exec(
         sys.executable, "-m", *module, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        yield await _first_line(process, module[0])
+        yield await _first_line(running, module[0])
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+            running.terminate()
         try:
-            await asyncio.wait_for(process.wait(), _END_SECONDS)
+            await asyncio.wait_for(running.wait(), _END_SECONDS)
         except TimeoutError:
-            process.kill()
-            await process.wait()
+            running.kill()
+            await running.wait()
 
 
 async def _first_line(process: asyncio.subprocess.Process, name: str) -> dict[str, object]:

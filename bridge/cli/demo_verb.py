@@ -21,11 +21,11 @@ def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Plain lines for scripts.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed asks for the same watts.")] = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Keep evidence.wse, root.txt, devices/ and utility/ in this new directory.")
+        Path | None, typer.Option(help="Keep evidence.wse, root.txt, devices/, utility/ in this new directory.")
     ] = None,
     json_out: Annotated[bool, typer.Option("--json", help="The counts as one JSON document.")] = False,
 ) -> None:
-    """Utility, battery, charger and bridge on this machine: an event goes out, the report comes home, attacks fail.
+    """Two utilities, battery, charger and bridge on this machine: events overlap, reports come home, attacks fail.
 
     Needs no network and no hardware; takes under a minute. Exit 0 only if every count is as it must be.
     """

@@ -67,7 +67,10 @@ def replay(
         counts = ", ".join(f"{count} {kind}s" for kind, count in verdict.compared.items())
         typer.echo(f"Made again and compared: {counts}; {len(rows)} differ.")
         if verdict.as_recorded:
-            typer.echo(f"Taken as recorded, for they follow from a whole schedule: {verdict.as_recorded} intents.")
+            typer.echo(
+                f"Not made again: {verdict.as_recorded} intents of IEEE 2030.5. Each follows from a whole schedule, "
+                "which no single record holds: they stand as recorded, and what rests on them was made again."
+            )
     sys.exit(1 if rows else 0)
 
 

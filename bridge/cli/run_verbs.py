@@ -46,13 +46,20 @@ def run(
         asyncio.run(main())
 
 
-def status(directory: Directory, json_out: Json = False) -> None:
-    """What is in force and why: events, orders, devices."""
+def status(
+    directory: Directory,
+    json_out: Json = False,
+    acknowledge: Annotated[str, typer.Option(help="The event of a utility's text that was read: it is told so.")] = "",
+) -> None:
+    """What is in force and why: events, orders, devices, prices and texts."""
     from wattseal.bridge.core.local_api import ask
     from wattseal.bridge.status_text import lines
     from wattseal.certs.box import Box
 
-    answer = asyncio.run(ask(Box(directory).local_socket, "status"))
+    socket = Box(directory).local_socket
+    if acknowledge:
+        asyncio.run(ask(socket, "acknowledge", acknowledge))
+    answer = asyncio.run(ask(socket, "status"))
     if json_out:
         put(answer)
         return

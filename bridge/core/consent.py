@@ -3,14 +3,17 @@
 Asked before the utility is answered, so that an opt-in is a promise and an opt-out has its reason.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from wattseal.bridge.facts import EventFact, Facts
-from wattseal.bridge.run import Run, run_plan
+from wattseal.bridge.plan import plan
+from wattseal.bridge.run import Turn, turns
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.timeline import TimedEvent
 from wattseal.certs.policy import Policy
+from wattseal.protocols.grid_event import GridEvent
 
 # Enough for a day of quarter hours; what lies beyond is judged when the utility modifies the event.
 _MOST_INTERVALS: Final = 96
@@ -36,7 +39,7 @@ def consent(timed: TimedEvent, facts: Facts, site: Site, policy: Policy) -> Cons
             live=(),
             epoch=None,
         )
-        refusal = _refusal(run_plan(alone, {timed.intent: timed.event}, site, policy))
+        refusal = _refusal(alone, {timed.intent: timed.event}, site, policy)
         if refusal:
             return Consent(opt_in=False, why=refusal)
     return Consent(opt_in=True, why="")
@@ -50,10 +53,15 @@ def _starts(timed: TimedEvent, now: int) -> tuple[int, ...]:
     return tuple((running and [max(running[0], now)]) + coming)[:_MOST_INTERVALS]
 
 
-def _refusal(run: Run) -> str:
-    if any(turn.decision.allowed for turn in run.turns):
-        return ""
-    denied = sorted({policy for turn in run.turns for policy in turn.decision.policy_ids})
-    if run.turns:
+def _refusal(facts: Facts, events: Mapping[bytes, GridEvent], site: Site, policy: Policy) -> str:
+    """Why nothing at all would be ordered; empty as soon as one order would."""
+    desired = plan(facts.world(events), site).desired
+    taken: list[Turn] = []
+    for turn in turns(facts, desired, site, policy):
+        if turn.decision.allowed:
+            return ""
+        taken.append(turn)
+    if taken:
+        denied = sorted({policy_id for turn in taken for policy_id in turn.decision.policy_ids})
         return f"policy denies every order ({', '.join(denied) or 'no policy permits it'})"
-    return "; ".join(dict.fromkeys(note for desired in run.plan for note in desired.not_carried))
+    return "; ".join(dict.fromkeys(note for one in desired for note in one.not_carried))

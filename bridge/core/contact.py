@@ -5,13 +5,15 @@ from typing import Final
 
 import structlog
 
+from wattseal.bridge.core.told_texts import PRIORITIES, price_told, text_told
 from wattseal.protocols.ieee2030_5.client.happenings import (
     Registered,
     RegistrationRefused,
+    Shown,
     UtilityAnswers,
     UtilitySilent,
 )
-from wattseal.protocols.ieee2030_5.translate import Remark
+from wattseal.protocols.ieee2030_5.translate import Remark, TranslationContext
 
 _MOST: Final = 64
 _log = structlog.get_logger("utility")
@@ -68,6 +70,29 @@ class Contact:
             _log.warning("event_not_followed", utility=self._utility, about=event_id, why=why)
         self._put(not_followed=dict(sorted(reasons.items())[:_MOST]))
 
+    def priced(self, prices: Iterable[Shown], context: TranslationContext) -> None:
+        """The prices in force. They are told here and in the log, and move no device."""
+        told = [price_told(one, context) for one in prices]
+        for one in told:
+            _log.info("price_in_force", utility=self._utility, **_fields(one))
+        self._put(prices=told[:_MOST])
+
+    def showed(self, texts: Iterable[Shown], context: TranslationContext) -> None:
+        """The texts to be shown, the most important first."""
+        told = sorted((text_told(one, context) for one in texts), key=_importance)
+        for one in told:
+            _log.info("text_shown", utility=self._utility, **_fields(one))
+        self._put(texts=told[:_MOST])
+
     def _put(self, **fields: object) -> None:
         self._entry.update(fields)
         self._contacts[self._utility] = dict(self._entry)
+
+
+def _importance(text: Mapping[str, object]) -> tuple[int, str]:
+    return -PRIORITIES.index(str(text["priority"])), str(text["event"])
+
+
+def _fields(told: Mapping[str, object]) -> dict[str, object]:
+    """The same for the log, where "event" is the name of what is logged."""
+    return {"about" if key == "event" else key: value for key, value in told.items()}

@@ -13,9 +13,8 @@ goes on with `storage_low`, under which policy lets no order raise power.
 import asyncio
 import contextlib
 import secrets
-import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -28,12 +27,11 @@ from wattseal.bridge.core.consent import Consent, consent
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.homeward import Consequence, Heard
 from wattseal.bridge.core.inbound import Arrival, EventTaken, Tidings
-from wattseal.bridge.core.line import GatewayLine
+from wattseal.bridge.core.line import Line
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.timeline import TimedEvent, is_over, next_change
-from wattseal.certs import ledger
 from wattseal.certs.clock import ClockQuality, Instant, TrustedClock
 from wattseal.certs.errors import PeerError, WattsealError, WorldError
 from wattseal.certs.manifest import Manifest
@@ -81,7 +79,7 @@ class Core:
         self._memory = Memory.restore(estate.store.read_now(journal.recall))
         self._memory.ask_denied_again()  # policy and site file may be others than before the start
         self._writer = asyncio.Lock()
-        self._line: GatewayLine | None = None
+        self._line: Line | None = None
         self._nonce: bytes | None = None
         self._retry_at: dict[Seat, int] = {}
         self._last_retry: dict[Seat, tuple[int, int]] = {}
@@ -89,6 +87,7 @@ class Core:
         self._watch = watch
         self.changed = asyncio.Event()
         self.contacts: dict[str, Mapping[str, object]] = {}
+        self.acknowledgers: dict[str, Callable[[str], Awaitable[bool]]] = {}  # of texts, by utility
 
     @property
     def memory(self) -> Memory:
@@ -194,7 +193,7 @@ class Core:
                 self._memory.events.pop(key, None)
         return len(old)
 
-    async def attach(self, line: GatewayLine) -> None:
+    async def attach(self, line: Line) -> None:
         """A gateway is connected: hail it. Until its hello comes, nothing is ordered."""
         async with self._writer:
             self._line = line
@@ -315,7 +314,12 @@ class Core:
         """
         estate = self._estate
         afresh = set(self._memory.wanted_afresh)
-        bundle = outbound.dispatch(self._memory, estate.site, estate.policy, estate.scribe, now, deed)
+        try:
+            bundle = await outbound.dispatch(self._memory, estate.site, estate.policy, estate.scribe, now, deed)
+        except asyncio.CancelledError:  # a line that ended: what it brought was not committed
+            self._forget_uncommitted()
+            self._memory.wanted_afresh |= afresh
+            raise
         self._tell("sealed", bundle=bundle)
         ahead = () if bundle is None else [said for said in deed.statements if said.header.kind is not Kind.COMMAND]
         try:
@@ -346,16 +350,8 @@ class Core:
     async def _commit(self, deed: Deed) -> None:
         if deed.is_empty():
             return
-        statements = tuple(deed.statements)
-        contents = list(dict.fromkeys(deed.contents))
-
-        def work(db: sqlite3.Connection) -> None:
-            ledger.append_all(db, statements, contents)
-            for write in deed.writes:
-                write(db)
-
         try:
-            await self._estate.store.commit(work)
+            await self._estate.store.commit(deed.work())
         except StorageFullError:
             await self._fall_back()
             raise

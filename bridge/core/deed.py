@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from wattseal.certs import ledger
 from wattseal.certs.statement import Statement
 
 
@@ -28,3 +29,14 @@ class Deed:
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
         return not (self.statements or self.writes)
+
+    def work(self) -> Callable[[sqlite3.Connection], None]:
+        """All of it as one transaction's work; what is added afterwards is not in it."""
+        statements, contents, writes = tuple(self.statements), tuple(dict.fromkeys(self.contents)), tuple(self.writes)
+
+        def work(db: sqlite3.Connection) -> None:
+            ledger.append_all(db, statements, contents)
+            for write in writes:
+                write(db)
+
+        return work

@@ -5,7 +5,6 @@ epoch, a receipt the standing of an order, a reading the picture of a device. Ch
 statement visible: one we hold already changes nothing, one that skips is asked for again.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -14,7 +13,7 @@ import structlog
 
 from wattseal.bridge.connection_point import Measured
 from wattseal.bridge.core.deed import Deed
-from wattseal.bridge.core.memory import Memory
+from wattseal.bridge.core.memory import Memory, Refusal
 from wattseal.bridge.facts import Standing
 from wattseal.bridge.journal import Sample, keep_gateway, keep_live, keep_samples
 from wattseal.bridge.world import DevicePicture
@@ -103,7 +102,7 @@ def _by_kind(said: Statement, nonce: bytes | None, memory: Memory, deed: Deed) -
         case Kind.HELLO:
             return _hello(Hello.decode(said.body), nonce, memory)
         case Kind.RECEIPT:
-            return _receipt(Receipt.decode(said.body), said.header.parents, memory, deed)
+            return _receipt(said, Receipt.decode(said.body), memory, deed)
         case Kind.READING:
             return _reading(said, Reading.decode(said.body), memory, deed)
         case _:
@@ -134,10 +133,11 @@ def _hello(hello: Hello, nonce: bytes | None, memory: Memory) -> Consequence:
     return Consequence(Heard.LOOK)
 
 
-def _receipt(receipt: Receipt, commands: Sequence[bytes], memory: Memory, deed: Deed) -> Consequence:
-    seat = next((seat for seat in map(memory.seat_of, commands) if seat is not None), None)
+def _receipt(said: Statement, receipt: Receipt, memory: Memory, deed: Deed) -> Consequence:
+    seat = next((seat for seat in map(memory.seat_of, said.header.parents) if seat is not None), None)
     if seat is None:
         return Consequence(Heard.NOTHING)
+    _remember_refusal(seat, receipt, said.digest, memory)
     match receipt.result:
         case Result.REVERTED | Result.KEPT:
             _stand(seat, Standing.OVER, memory, deed)
@@ -158,6 +158,19 @@ def _receipt(receipt: Receipt, commands: Sequence[bytes], memory: Memory, deed: 
             return Consequence(Heard.RETRY, seat)
         case _:
             return Consequence(Heard.NOTHING, seat)
+
+
+def _remember_refusal(seat: Seat, receipt: Receipt, digest: bytes, memory: Memory) -> None:
+    """Whether the order is carried out; what passes by itself, or is not known, changes nothing."""
+    match receipt.result:
+        case Result.REFUSED if receipt.reason not in _PASSING:
+            memory.refusals[seat] = Refusal(receipt.reason, digest)
+        case Result.MISMATCH if receipt.phase is Phase.COMMAND:
+            memory.refusals[seat] = Refusal(receipt.reason, digest)
+        case Result.APPLIED | Result.CLAMPED | Result.REVERTED | Result.KEPT:
+            memory.refusals[seat] = None
+        case _:
+            pass
 
 
 def _stand(seat: Seat, standing: Standing, memory: Memory, deed: Deed) -> None:

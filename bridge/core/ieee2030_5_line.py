@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import structlog
 
 from wattseal.bridge import journal
-from wattseal.bridge.availability import with_availability
+from wattseal.bridge.charging import need_at
 from wattseal.bridge.core.contact import Contact
 from wattseal.bridge.core.core import Core, Estate
 from wattseal.bridge.core.deed import Deed
@@ -23,16 +24,26 @@ from wattseal.bridge.core.inbound import Arrival, EventTaken, Tidings
 from wattseal.bridge.core.notification_door import notification_door
 from wattseal.bridge.core.published import differences
 from wattseal.bridge.core.readings_told import ReadingsTold
+from wattseal.bridge.core.refused_orders import receipts_of, refused_orders
 from wattseal.bridge.core.seed import seed_of
-from wattseal.bridge.core.server_config import address_of, client_config, own_lfdi, server_of, translation_context
+from wattseal.bridge.core.server_config import (
+    address_of,
+    client_config,
+    nameplates,
+    own_lfdi,
+    server_of,
+    translation_context,
+)
 from wattseal.bridge.core.server_rim import Rim, opened_rim
 from wattseal.bridge.site.model import Utility
 from wattseal.certs.errors import WorldError
 from wattseal.protocols.ieee2030_5.client import shell
-from wattseal.protocols.ieee2030_5.client.config import ClientConfig
+from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType
 from wattseal.protocols.ieee2030_5.client.duties.der import DerReports
 from wattseal.protocols.ieee2030_5.client.duties.der_documents import InForceSettings
+from wattseal.protocols.ieee2030_5.client.duties.flow_reservations import FlowReservations
 from wattseal.protocols.ieee2030_5.client.duties.information import Information
+from wattseal.protocols.ieee2030_5.client.duties.load_shed import LoadShed
 from wattseal.protocols.ieee2030_5.client.duties.log_events import LogEvents
 from wattseal.protocols.ieee2030_5.client.duties.metering import Metering
 from wattseal.protocols.ieee2030_5.client.duties.registration import Registration
@@ -42,21 +53,23 @@ from wattseal.protocols.ieee2030_5.client.happenings import (
     Happening,
     MessageRefused,
     Noted,
+    PricesInForce,
     Registered,
     RegistrationRefused,
     ScheduleChanged,
+    TextsInForce,
     Told,
     UtilityAnswers,
     UtilitySilent,
 )
-from wattseal.protocols.ieee2030_5.client.measured import Measured
 from wattseal.protocols.ieee2030_5.client.session import ClientSession
 from wattseal.protocols.ieee2030_5.mentioned import Mentioned, mentioned_in
 from wattseal.protocols.ieee2030_5.profiles import MEDIA_TYPE, Profile
 from wattseal.protocols.ieee2030_5.settings_in_force import settings_in_force
-from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, translate
+from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, remarks_of, translate
 from wattseal.protocols.ingress import Report
 
+_TAKERS = (DerReports, Information, Metering, LogEvents, LoadShed)
 _log = structlog.get_logger("utility")
 
 
@@ -103,23 +116,36 @@ class ServerLine:
         config = client_config(site, utility, lfdi=lfdi, seed=seed, profile=profile, dcap=dcap)
         self._lfdi = lfdi
         self._context = translation_context(config, utility)
-        self._told = ReadingsTold(config)
-        self._der = DerReports(config)
+        self._told = ReadingsTold(config, self._estate.site)
+        registration = Registration(config)
+        serve = registration.may_serve
+        self._der = DerReports(config, serve)
+        self._log_events = LogEvents(config, serve)
+        self._reservations = FlowReservations(config, serve)
+        information = Information(config, serve)
+        for device, nameplate in nameplates(site, utility).items():
+            information.put_nameplate(device, nameplate)
         duties: list[Duty] = [
-            Registration(config), self._der, Information(config), Metering(config), LogEvents(config),
+            registration, self._der, information, Metering(config, serve), self._log_events, LoadShed(config, serve),
+            self._reservations,
         ]  # fmt: skip
         if config.notification_uri:
-            duties.append(Subscriptions(config))
-        self._takers = [duty for duty in duties if isinstance(duty, DerReports | Information | Metering | LogEvents)]
+            duties.append(Subscriptions(config, serve))
+        self._takers = [duty for duty in duties if isinstance(duty, _TAKERS)]
         self._session = self._recalled(config, duties)
         self._contact.begin(profile.name, lfdi)
+        self._core.acknowledgers[utility.name] = self.acknowledge
         return self._session
 
     async def handle(self, happenings: Sequence[Happening]) -> None:
         """What happened on the session, handed to the core; `run` calls it, or whoever drives the session instead."""
         async with self._one_at_a_time:
-            for happening in happenings:
-                await self._handled(happening)
+            for told, some in groupby(happenings, key=lambda one: isinstance(one, Told)):
+                if told:
+                    await self._said([one for one in some if isinstance(one, Told)])
+                    continue
+                for happening in some:
+                    await self._handled(happening)
 
     async def notified(self, path: str, body: bytes, peer_lfdi: bytes | None) -> int:
         """A notification at our door: it is durable before it is answered. The status of the answer."""
@@ -139,18 +165,36 @@ class ServerLine:
         self._kept = state
 
     async def hand_in(self) -> None:
-        """Hands what was read since the last time to the duties."""
+        """Hands what was read since the last time to the duties, and which orders are not carried out."""
         now_ms = self._estate.clock.now().unix_ms
+        names = tuple(device.name for device in self._context.devices.values())
+        for device, functions in refused_orders(self._core.memory, self._utility.name, names, now_ms // 1000).items():
+            if self._log_events.put_refused(device, functions, now_ms // 1000):
+                self._wake.set()
         for measured in await self._estate.store.read(partial(self._told.newly, now_ms=now_ms)):
-            known = self._known(measured)
             for duty in self._takers:
-                duty.take(known)
+                duty.take(measured)
             self._wake.set()
+        self._reserve(now_ms // 1000)
 
-    def _known(self, measured: Measured) -> Measured:
-        managed = next((one for one in self._context.devices.values() if one.name == measured.device), None)
-        device = self._estate.site.device(measured.device)
-        return measured if managed is None or device is None else with_availability(measured, managed, device.envelope)
+    async def acknowledge(self, event_id: str) -> bool:
+        """A person has acknowledged a text that is shown, by its mRID; False where there is none such."""
+        try:
+            mrid = bytes.fromhex(event_id)
+        except ValueError:
+            return False
+        found = self.session.acknowledged(self._estate.clock.now(), mrid)
+        await self.save(self.session.state_bytes())
+        self._wake.set()
+        return found
+
+    def _reserve(self, now: int) -> None:
+        """Offers what the chargers of this server need. A charger that the file says nothing of reserves nothing."""
+        for managed in self._context.devices.values():
+            device = self._estate.site.device(managed.name)
+            if device is not None and managed.der_type is DerType.EV_CHARGER:
+                need = None if device.charging is None else need_at(device.charging, now)
+                self._reservations.need(managed.name, need, now)
 
     # ---- what happened -----------------------------------------------------------------------------------------
 
@@ -161,12 +205,14 @@ class ServerLine:
             case MessageRefused(href, raw, reason, sentence):
                 _log.warning("message_refused", utility=self._utility.name, href=href, reason=reason, sentence=sentence)
                 await self._core.refuse(self._arrival(raw), reason)
-            case Told():
-                await self._said(happening)
             case Noted(note):
                 _log.info(
                     "event_note", utility=self._utility.name, kind=str(note.kind), about=note.subject.hex().upper()
                 )
+            case PricesInForce(prices):
+                self._contact.priced(prices, self._context)
+            case TextsInForce(texts):
+                self._contact.showed(texts, self._context)
             case UtilitySilent() | UtilityAnswers() | Registered() | RegistrationRefused():
                 self._contact.heard(happening)
 
@@ -186,7 +232,7 @@ class ServerLine:
             rests_on = (known_as, PROGRAMME + programme) if programme else (known_as,)
             taken.append(EventTaken(one.change, one.event, 0, TRANSLATOR, rests_on))
         self._settings(changed, now.unix)
-        self._contact.remarked(translation.remarks)
+        self._contact.remarked((*translation.remarks, *remarks_of(self.session.not_carried)))
         if not taken and not arrivals:
             return
         if not arrivals and all(of != name for of, _ in self._core.memory.messages):
@@ -212,28 +258,30 @@ class ServerLine:
         for lfdi, managed in self._context.devices.items():
             self._der.put_settings(managed.name, InForceSettings(overwritten=overwritten.get(lfdi, ())), now)
 
-    async def _said(self, told: Told) -> None:
-        """Seals what was told to the utility, with what it rests on."""
+    async def _said(self, several: Sequence[Told]) -> None:
+        """Seals what was told to the utility, each with what it rests on, in one commit."""
         now = self._estate.clock.now()
-        body = Report(
-            dialect=DIALECT,
-            utility=self._utility.name,
-            request=f"{told.kind} {told.about}",
-            length=len(told.sent),
-            answered_ms=now.unix_ms,
-            code=str(told.status),
-            clock=str(now.quality),
-        )
         deed = Deed()
-        content = hashlib.sha256(told.sent).digest()
-        deed.say(self._estate.scribe.report(body, content, self._grounds(told), now), told.sent)
+        for told in several:
+            body = Report(
+                dialect=DIALECT,
+                utility=self._utility.name,
+                request=f"{told.kind} {told.about}",
+                length=len(told.sent),
+                answered_ms=now.unix_ms,
+                code=str(told.status),
+                clock=str(now.quality),
+            )
+            content = hashlib.sha256(told.sent).digest()
+            deed.say(self._estate.scribe.report(body, content, self._grounds(told), now), told.sent)
         await self._core.record(deed)
 
     def _grounds(self, told: Told) -> tuple[bytes, ...]:
         if told.kind == "response":
             timed = self._core.memory.events.get((self._utility.name, told.about.upper()))
             return () if timed is None else (timed.intent,)
-        return self._told.grounds(told.kind, told.about)
+        refused = receipts_of(self._core.memory, told.about) if told.kind == "log_event" else ()
+        return (*self._told.grounds(told.kind, told.about), *refused)
 
     # ---- the rim -----------------------------------------------------------------------------------------------
 

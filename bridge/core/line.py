@@ -5,7 +5,7 @@ gate believes no child whose parents it has not verified itself.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from wattseal.certs import cose, statement
 from wattseal.certs.statement import Kind, Statement
@@ -17,6 +17,18 @@ _MOST_SEEN: Final = 4096
 MOST_TOGETHER: Final = 64
 
 FindRaw = Callable[[bytes], Awaitable[bytes | None]]
+
+
+class Line(Protocol):
+    """What the core needs of the way to its gateway."""
+
+    async def send(self, statements: Sequence[Statement]) -> None:
+        """Sends `statements`, each after what it rests on. Raises WorldError or PeerError where the line broke."""
+        ...
+
+    def send_all_again(self) -> None:
+        """From now on what they rest on is sent once more."""
+        ...
 
 
 class GatewayLine:

@@ -36,11 +36,21 @@ class GatewayPicture:
         return self.held, self.last_epoch, self.sequence
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an order is not carried out, and the receipt (its digest) that says so."""
+
+    reason: str
+    receipt: bytes
+
+
 @dataclass(slots=True)
 class Memory:
     """The core's world. `wanted_afresh` names what must be ordered again although nothing changed.
 
     `holds` is what the last look left of limits at the site; a restart begins them anew, tight.
+    `refusals`: of each function of which a receipt was heard since the start, why its order is not carried out (None:
+    it is).
     `messages`: the latest ingress by utility and what it is about, oldest first: events may rest on what came before.
     """
 
@@ -52,6 +62,7 @@ class Memory:
     gateway: GatewayPicture = field(default_factory=GatewayPicture)
     storage_low: bool = False
     holds: Holds = NOTHING_HELD
+    refusals: dict[Seat, Refusal | None] = field(default_factory=dict)
     messages: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     @classmethod

@@ -3,6 +3,7 @@
 memory -> facts -> run -> for each turn: decision, and where it allows: command
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,16 +12,18 @@ from wattseal.bridge import profiles
 from wattseal.bridge.core.deed import Deed
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
+from wattseal.bridge.explaining import Explanation, explain
 from wattseal.bridge.facts import EventFact, Facts, Standing, order_digest
 from wattseal.bridge.journal import LiveRow, keep_gateway, keep_live
-from wattseal.bridge.run import Run, Turn, run_plan
+from wattseal.bridge.plan import plan
+from wattseal.bridge.run import Run, Turn, turns
 from wattseal.bridge.site.model import Device, Site
 from wattseal.bridge.timeline import TimedEvent, is_over, precedence
-from wattseal.bridge.world import DevicePicture
+from wattseal.bridge.world import DevicePicture, World
 from wattseal.certs.clock import ClockQuality, Instant
 from wattseal.certs.policy import Policy
 from wattseal.certs.statement import Statement, digest
-from wattseal.drivers.commands import Order
+from wattseal.drivers.commands import Function, Order
 
 # An event that has just ended still explains why devices are released, so it stands in the facts a while longer.
 _OVER_SECONDS: Final = 120
@@ -29,6 +32,8 @@ _MOST_EVENTS: Final = 128
 # A device that missed this many samples, and this many seconds more, gets no share of a site's setpoint.
 _SILENT_SAMPLES: Final = 3
 _SILENT_SECONDS: Final = 5
+# So many orders are decided and sealed in one go: about ten milliseconds of work.
+_AT_A_TIME: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,7 @@ class Bundle:
 
 def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
     """The inputs of a run as things stand. With an untrusted clock no event is taken into account: they wait."""
-    untrusted = now.quality is ClockQuality.UNTRUSTED
-    timed = () if untrusted else tuple(_considered(memory, now.unix))
+    timed = _events(memory, now)
     return Facts(
         now=now.unix,
         clock=now.quality,
@@ -51,7 +55,7 @@ def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
         site=digest(site.text),
         policy=policy.digest,
         events=tuple(EventFact(event.intent, event.start_draw_seconds, event.cut_at) for event in timed),
-        devices=tuple(_picture(memory, device, now.unix) for device in site.devices),
+        devices=_pictures(memory, site, now),
         live=memory.live_orders(now.unix),
         epoch=memory.gateway.epoch,
         first_sequence=memory.gateway.sequence + 1,
@@ -60,29 +64,52 @@ def facts_of(memory: Memory, site: Site, policy: Policy, now: Instant) -> Facts:
     )
 
 
-def dispatch(memory: Memory, site: Site, policy: Policy, scribe: Scribe, now: Instant, deed: Deed) -> Bundle | None:
-    """Runs the plan and seals what follows into `deed`; None where nothing needs an order."""
+def world_of(memory: Memory, site: Site, now: Instant) -> World:
+    """The world that a run at `now` would plan from: that of `facts_of`, for whoever asks and orders nothing."""
+    held = frozenset(live.seat for live in memory.live_orders(now.unix) if live.function is not Function.POWER)
+    return World(now.unix, _events(memory, now), _pictures(memory, site, now), held, memory.holds)
+
+
+def explanations(memory: Memory, site: Site, now: Instant) -> tuple[Explanation, ...]:
+    """Why each function of each device is to do what it is to do, as a run at `now` would plan it. Changes nothing."""
+    world = world_of(memory, site, now)
+    return explain(plan(world, site).desired, world, site)
+
+
+async def dispatch(
+    memory: Memory, site: Site, policy: Policy, scribe: Scribe, now: Instant, deed: Deed
+) -> Bundle | None:
+    """Runs the plan and seals what follows into `deed`; None where nothing needs an order.
+
+    To be called by whoever alone may change `memory`: with a fleet others of the process get their turn in between.
+    Nothing of the orders is remembered before all of them are sealed.
+    """
     if memory.gateway.epoch is None:
         return None
     facts = facts_of(memory, site, policy, now)
-    events = memory.events_by_intent()
-    run = run_plan(facts, events, site, policy)
-    memory.holds = run.holds
-    if not run.turns:
+    made = plan(facts.world(memory.events_by_intent()), site)
+    memory.holds = made.holds
+    ordered: list[tuple[Turn, Statement, Statement | None]] = []
+    said: Statement | None = None
+    for number, turn in enumerate(turns(facts, made.desired, site, policy), start=1):
+        said = said or scribe.facts(facts, _parents(facts), now)
+        decision = scribe.decision(turn.decision, said.digest, now)
+        ordered.append((turn, decision, _command(turn, decision, scribe, now)))
+        if number % _AT_A_TIME == 0:
+            await asyncio.sleep(0)
+    if said is None:
         return None
-    said = deed.say(scribe.facts(facts, _parents(facts), now), site.text, policy.text)
+    deed.say(said, site.text, policy.text)
     statements = [said]
-    commands: list[Statement] = []
-    for turn in run.turns:
-        decision = deed.say(scribe.decision(turn.decision, said.digest, now), policy.text)
-        statements.append(decision)
-        command = _command(turn, decision, scribe, now)
+    for turn, decision, command in ordered:
+        statements.append(deed.say(decision, policy.text))
         if command is not None:
-            deed.say(command, profiles.text_of(turn.desired.order.profile_digest))
-            statements.append(command)
-            commands.append(command)
+            statements.append(deed.say(command, profiles.text_of(turn.desired.order.profile_digest)))
         _remember(memory, turn, command, deed)
-    return Bundle(run, tuple(statements), tuple(commands))
+    gateway = memory.gateway.row()
+    deed.write(lambda db: keep_gateway(db, *gateway))
+    run = Run(made.desired, tuple(turn for turn, _, _ in ordered), made.holds)
+    return Bundle(run, tuple(statements), tuple(command for _, _, command in ordered if command is not None))
 
 
 def _command(turn: Turn, decision: Statement, scribe: Scribe, now: Instant) -> Statement | None:
@@ -97,8 +124,6 @@ def _remember(memory: Memory, turn: Turn, command: Statement | None, deed: Deed)
     if command is not None and turn.command is not None:
         memory.gateway.sequence = turn.command.sequence
         row = LiveRow(order, command.digest, Standing.COMMANDED, turn.command.sequence)
-        gateway = memory.gateway.row()
-        deed.write(lambda db: keep_gateway(db, *gateway))
     memory.live[order.seat] = row
     memory.wanted_afresh.discard(order.seat)
     deed.write(lambda db: keep_live(db, row))
@@ -117,12 +142,21 @@ def _parents(facts: Facts) -> Sequence[bytes]:
     return [*(event.intent for event in facts.events), *readings]
 
 
+def _events(memory: Memory, now: Instant) -> tuple[TimedEvent, ...]:
+    """With an untrusted clock none."""
+    return () if now.quality is ClockQuality.UNTRUSTED else tuple(_considered(memory, now.unix))
+
+
 def _considered(memory: Memory, now: int) -> Iterator[TimedEvent]:
     """Events that run or have just ended, by key. What is still to come moves nothing, and would only fill facts."""
     over = now - _OVER_SECONDS
     begun = [timed for timed in memory.events.values() if timed.start <= now and not is_over(timed, over)]
     begun.sort(key=lambda timed: (is_over(timed, now), precedence(timed)))
     yield from sorted(begun[:_MOST_EVENTS], key=lambda timed: timed.event.origin.key)
+
+
+def _pictures(memory: Memory, site: Site, now: Instant) -> tuple[DevicePicture, ...]:
+    return tuple(_picture(memory, device, now.unix) for device in site.devices)
 
 
 def _picture(memory: Memory, device: Device, now: int) -> DevicePicture:

@@ -31,7 +31,7 @@ from wattseal.bridge.supervisor import stop_on_signals
 from wattseal.certs import ledger
 from wattseal.certs.box import Box
 from wattseal.certs.clock import SystemTime, TimeSource
-from wattseal.certs.errors import PeerError, WattsealError, WorldError
+from wattseal.certs.errors import MisuseError, PeerError, WattsealError, WorldError
 from wattseal.certs.garbage import collect_rarely
 from wattseal.certs.lab_clock.loop import joined, run
 from wattseal.certs.parent import CHECK_SECONDS, CHECK_VIRTUAL_SECONDS, stop_with_parent
@@ -52,7 +52,7 @@ async def running_core(
 ) -> AsyncIterator[None]:
     """Everything that a core does, as long as the context is open. `utilities`: whom to speak with (None: all)."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_gateway(box, estate, core)), group.create_task(_orders(core))]
+        tasks = [group.create_task(_gateway(box, estate, core)), group.create_task(orders(core))]
         tasks += [group.create_task(_renewals(estate, core)), group.create_task(_housekeeping(estate, core))]
         for utility in estate.site.utilities if utilities is None else utilities:
             tasks.append(group.create_task(_utility(utility, box, estate, core)))
@@ -99,7 +99,7 @@ async def _gateway(box: Box, estate: Estate, core: Core) -> None:
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
-async def _orders(core: Core) -> None:
+async def orders(core: Core) -> None:
     """Looks whenever something changed, or an event begins or ends."""
     while True:
         core.changed.clear()
@@ -155,7 +155,8 @@ async def serve(
             size = estate.store.read_now(ledger.size)
             return status(core.memory, estate.site, estate.clock.now(), size, core.contacts)
 
-        async with local_door(box.local_socket, {"status": answer}), running_core(box, estate, core):
+        hearings = {"acknowledge": partial(acknowledged, core)}
+        async with local_door(box.local_socket, {"status": answer}, hearings), running_core(box, estate, core):
             if json_out:
                 put({"ready": True, "listen": str(box.local_socket)})
             watching = None if parent is None else asyncio.create_task(stop_with_parent(parent, stop, check_seconds))
@@ -164,6 +165,14 @@ async def serve(
                 watching.cancel()
     finally:
         estate.store.close()
+
+
+async def acknowledged(core: Core, about: str) -> Mapping[str, object]:
+    """A person has read the text with this mRID. Raises `MisuseError` (`text_not_shown`) where none such is shown."""
+    for utility, acknowledge in core.acknowledgers.items():
+        if await acknowledge(about):
+            return {"acknowledged": about.upper(), "utility": utility}
+    raise MisuseError("text_not_shown", f"No text {about!r} is shown; `wattseal status` tells which are.")
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from wattseal.bridge.site.model import EndDevice, Server, Site, Utility
 from wattseal.certs.errors import MisuseError
 from wattseal.certs.identity import lfdi_of, sfdi_of
 from wattseal.protocols.ieee2030_5.client.config import ClientConfig, Managed, Ratings, Role
+from wattseal.protocols.ieee2030_5.client.duties.information import Nameplate
 from wattseal.protocols.ieee2030_5.profiles import Profile
 from wattseal.protocols.ieee2030_5.translate import TranslationContext
 
@@ -60,12 +61,13 @@ def own_lfdi(utility: Utility, certificate: bytes | None) -> str:
 def client_config(site: Site, utility: Utility, *, lfdi: str, seed: str, profile: Profile, dcap: str) -> ClientConfig:
     """The client's configuration. `seed`: a text kept for the life of the box, from which draws are made."""
     server = server_of(utility)
+    together = frozenset[str]().union(*(operations_for(site, utility, name) for name in site.devices_of(utility.name)))
     return ClientConfig(
         profile=profile,
         role=server.role,
         lfdi=bytes.fromhex(lfdi),
         sfdi=int(sfdi_of(lfdi)),
-        devices=tuple(_managed(one, site, utility, lfdi) for one in server.end_devices),
+        devices=tuple(_managed(one, site, utility, lfdi, together) for one in server.end_devices),
         seed=hashlib.sha256(f"ieee2030.5/{utility.name}/{seed}".encode()).digest(),
         dcap=dcap,
         pin=server.pin,
@@ -83,23 +85,46 @@ def translation_context(config: ClientConfig, utility: Utility) -> TranslationCo
     return TranslationContext(utility.name, {one.lfdi: one for one in config.devices}, programmes)
 
 
-def _managed(end_device: EndDevice, site: Site, utility: Utility, own: str) -> Managed:
+def nameplates(site: Site, utility: Utility) -> dict[str, Nameplate]:
+    """Who made each device, by name: where its identity is pinned and the site file says the rest, and nowhere else."""
+    found = {}
+    for end_device in server_of(utility).end_devices:
+        device = site.device(end_device.device)
+        if device is None or not device.identity or end_device.make is None:
+            continue
+        _, model, serial = device.identity.split("|")
+        make = end_device.make
+        found[end_device.device] = Nameplate(
+            maker_pen=make.maker_pen,
+            model=model,
+            serial_number=serial,
+            made_at=make.made_at,
+            hardware_version=make.hardware_version,
+            software_version=make.software_version,
+            software_since=make.software_since,
+        )
+    return found
+
+
+def _managed(end_device: EndDevice, site: Site, utility: Utility, own: str, together: frozenset[str]) -> Managed:
     lfdi = end_device.lfdi or own
     return Managed(
         name=end_device.device,
         lfdi=bytes.fromhex(lfdi),
         sfdi=int(sfdi_of(lfdi)),
         der_type=end_device.der_type,
-        ratings=_ratings(end_device, site, utility),
+        ratings=_ratings(end_device, site, utility, together),
         connection_point=end_device.connection_point,
     )
 
 
-def _ratings(end_device: EndDevice, site: Site, utility: Utility) -> Ratings:
-    """Watts are those of the envelope: what the device may do here is what the server is told, and percents are of."""
+def _ratings(end_device: EndDevice, site: Site, utility: Utility, together: frozenset[str]) -> Ratings:
+    """Watts are those of the envelope: what the device may do here is what the server is told, and percents are of.
+
+    `together`: the operations of all devices at the connection, by name.
+    """
     device = site.device(end_device.device)
     envelope = None if device is None else device.envelope
-    together = frozenset[str]().union(*(operations_for(site, utility, name) for name in site.devices_of(utility.name)))
     return Ratings(
         inject_watts=0 if envelope is None else envelope.max_watts,
         absorb_watts=0 if envelope is None else -envelope.min_watts,

@@ -14,6 +14,7 @@ from wattseal.certs.storage import Store
 from wattseal.drivers.commands import Command, Decision, Order
 from wattseal.drivers.testimony import Gap, Receipt, Result
 from wattseal.protocols.grid_event import GridEvent
+from wattseal.protocols.ieee2030_5 import translate as ieee2030_5
 from wattseal.protocols.ingress import Ingress, Report
 
 _TOLD_READINGS: Final = 2
@@ -31,7 +32,9 @@ class Chronicle:
     commands: list[Statement] = field(default_factory=list)
     _seen: int = 0
     _arrived_ms: int = 0
-    _orders: dict[bytes, Order] = field(default_factory=dict)
+    _is_news: bool = False  # an intent came since the last facts
+    _by_message: bool = False  # the last facts were made for a message, and not because time passed
+    _orders: dict[bytes, tuple[Order, bool]] = field(default_factory=dict)
 
     def read(self) -> None:
         """Tells and counts what is new."""
@@ -53,10 +56,12 @@ class Chronicle:
                 self._arrived_ms = body.arrived_ms
                 self.teller.say(f"ingress   {body.length} bytes from {body.utility} at {body.peer}, sealed as received")
             case Kind.INTENT:
+                self._is_news = True
                 event = GridEvent.decode(said.body)[0]
                 wish = event.courses[0].intervals[0].wish if event.courses else "-"
                 self.teller.say(f"intent    {event.origin.event_id} v{event.origin.version} {event.status}: {wish}")
             case Kind.FACTS:
+                self._by_message, self._is_news = self._is_news, False
                 facts = Facts.decode(said.body)
                 counted = f"{len(facts.events)} events, {len(facts.devices)} devices"
                 self.teller.say(f"facts     {counted}, clock {facts.clock}")
@@ -81,7 +86,7 @@ class Chronicle:
     def _command(self, said: Statement) -> None:
         command = Command.decode(said.body)
         order = Order.decode(command.order)
-        self._orders[said.digest] = order
+        self._orders[said.digest] = order, self._by_message
         self.commands.append(said)
         self.teller.say(
             f"command   {order.device}: {order.operation} {order.value} W, number {command.sequence}, "
@@ -96,8 +101,9 @@ class Chronicle:
         if receipt.result is Result.REFUSED:
             self.refusals[receipt.reason] += 1
         took = (receipt.applied_at_ms or 0) - self._arrived_ms
-        order = self._orders.get(said.header.parents[0])
-        late = order is None or receipt.phase != "command" or order.not_before * 1000 > self._arrived_ms
+        order, by_message = self._orders.get(said.header.parents[0], (None, False))
+        at_once = order is not None and by_message and order.not_before * 1000 <= self._arrived_ms
+        late = not at_once or receipt.phase != "command"
         effect = {True: ", the power obeys", False: ", the power does NOT obey", None: ""}[receipt.effective]
         values = receipt.of
         shown = f"{receipt.read_back_watts} W" if values is None else f"{values.function} {values.read_back}"
@@ -111,6 +117,9 @@ class Chronicle:
             self.teller.say(f"          {way}", "note")
 
     def _report(self, report: Report) -> None:
+        """The first of each kind to each utility, and every Response to an event."""
         self.counts[f"report {report.code}"] += 1
-        if self.counts["report"] == 1:
-            self.teller.say(f"report    accepted by {report.utility} with {report.code}", "good")
+        kind = report.request.split()[0] if report.dialect == ieee2030_5.DIALECT else "readings"
+        self.counts[f"report {report.utility} {kind}"] += 1
+        if kind == "response" or self.counts[f"report {report.utility} {kind}"] == 1:
+            self.teller.say(f"report    {kind}: accepted by {report.utility} with {report.code}", "good")

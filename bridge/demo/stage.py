@@ -1,26 +1,22 @@
-"""The stage: a utility, two devices and a gateway as processes of their own, a lab box, and the core in this process.
+"""The stage: two utilities, two devices, a gateway, each a process of its own; a lab box, and the core in this process.
 
 Everything listens on loopback only. What is started here is ended here, in reverse order, whatever happens.
 """
 
-import asyncio
-import contextlib
-import json
-import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from wattseal.bridge.demo.processes import started
+from wattseal.bridge.demo.second_utility import RATED_WATTS, lay_out_certificates, require_ccm8, second_utility
 from wattseal.bridge.making import make_box, sign_manifest
 from wattseal.certs.box import Box
-from wattseal.certs.errors import WorldError
 
-CONTEXT: Final = "http://north-grid.example/peak"
-_START_SECONDS: Final = 20.0
-_END_SECONDS: Final = 4.0
+NAME: Final = "north-grid"
+CONTEXT: Final = f"http://{NAME}.example/peak"
 
 _SITE: Final = """\
 [site]
@@ -39,8 +35,8 @@ sampling_seconds = 1
 [device.levels]
 level_1 = {{ operation = "set_power", watts = 0 }}
 [device.envelope]
-min_watts = -5000
-max_watts = 5000
+min_watts = -{rated}
+max_watts = {rated}
 soc_floor_percent = 10
 
 [[device]]
@@ -59,7 +55,7 @@ min_watts = -11040
 max_watts = 0
 
 [[utility]]
-name = "north-grid"
+name = "{first}"
 dialect = "openadr-2.0b"
 url = "{utility}"
 ven_name = "demo-site"
@@ -73,11 +69,8 @@ dispatch_sign = "consumption"
 [utility.resources]
 battery-1 = "battery"
 charger-1 = "charger"
+
 """
-
-
-class StageError(WorldError):
-    """A process of the demonstration did not start (`stage_failed`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,64 +83,44 @@ class Stage:
     root: str
     devices: dict[str, tuple[Path, int]]
     utility_admin_port: int
+    second_admin_port: int
 
 
 @asynccontextmanager
 async def staged(directory: Path, scratch: Path, *, seed: int) -> AsyncIterator[Stage]:
-    """Builds the stage: what is to be kept below `directory`, the rest below `scratch` (both exist and are empty)."""
+    """Builds the stage: what is to be kept below `directory`, the rest below `scratch` (both exist and are empty).
+
+    Raises `StageError` where something does not start, or the second utility's TLS cannot be spoken here.
+    """
+    await require_ccm8()
     async with AsyncExitStack() as stack:
         logs = directory / "devices"
         messages = directory / "utility"
         logs.mkdir()
+        messages.mkdir()
         battery = await _device(stack, "battery", logs, "--noise-watts", "15", "--seed", str(seed))
         charger = await _device(stack, "ev-charger", logs, "--validity-seconds", "30")
-        utility = await _started(
+        utility = await started(
             stack,
             "wattseal.protocols.openadr20b.vtn.command",
-            ("--json", "--poll-seconds", "1", "--report", "1:2", "--messages", str(messages)),
+            ("--json", "--poll-seconds", "1", "--report", "1:2", "--messages", str(messages / "openadr")),
         )
+        second = await second_utility(stack, scratch, messages / "ieee2030.5")
         box = Box(scratch / "box")
         url = str(utility["url"]).split("/OpenADR2", 1)[0].rstrip("/")
-        text = _SITE.format(battery=battery["port"], charger=charger["port"], utility=url, context=CONTEXT)
-        root = make_box(box.root, now=int(time.time()), site_text=text.encode())
+        ports = {"battery": battery["port"], "charger": charger["port"]}
+        text = _SITE.format(first=NAME, utility=url, context=CONTEXT, rated=RATED_WATTS, **ports)
+        root = make_box(box.root, now=int(time.time()), site_text=(text + second.site_text).encode())
+        lay_out_certificates(box, second.pki)
         sign_manifest(box.root, now=int(time.time()))
-        await _started(stack, "wattseal.drivers.gateway.command", (str(box.root), "--json"))
+        await started(stack, "wattseal.drivers.gateway.command", (str(box.root), "--json"))
         devices = {
             "battery": (logs / "battery.jsonl", int(battery["control_port"])),
             "charger": (logs / "ev-charger.jsonl", int(charger["control_port"])),
         }
-        yield Stage(directory, scratch, box, root, devices, int(utility["admin_port"]))
+        yield Stage(directory, scratch, box, root, devices, int(utility["admin_port"]), second.admin_port)
 
 
 async def _device(stack: AsyncExitStack, name: str, logs: Path, *options: str) -> dict[str, Any]:
     arguments = (name, "--port", "0", "--control-port", "0", "--write-log", str(logs / f"{name}.jsonl"), "--json")
-    return await _started(stack, "wattseal.drivers.simulators.command", (*arguments, *options))
-
-
-async def _started(stack: AsyncExitStack, module: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """Starts a process of ours and waits for its ready line."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    stack.push_async_callback(_ended, process)
-    if process.stdout is None:
-        raise StageError("stage_failed", f"{module} has no output to read.")
-    try:
-        line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
-        ready: dict[str, Any] = json.loads(line)
-    except (TimeoutError, ValueError) as error:
-        raise StageError("stage_failed", f"{module} did not become ready on this machine.") from error
-    return ready
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), _END_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    return await started(stack, "wattseal.drivers.simulators.command", (*arguments, *options))

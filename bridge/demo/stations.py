@@ -41,6 +41,8 @@ class Stations:
             passage = tuple(self._now)
             self._commands.update((command.digest, passage) for command in bundle.commands)
             self._now = []
+        elif what == "committed" and bundle is None:
+            self._now = []  # no command follows from that message now; one that does later has time alone behind it
         elif what == "receipt" and isinstance(said, Statement):
             passage = self._commands.pop(said.header.parents[0], ())
             if passage and passage[0][0] == _BEGINNING:

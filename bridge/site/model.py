@@ -5,7 +5,8 @@ password is needed, it names `secret://file/PATH` or `secret://credential/NAME`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import time
 
 from wattseal.drivers.commands import Operation
 from wattseal.drivers.manifest_sections import DeviceEnvelope, LinkKind
@@ -22,8 +23,25 @@ class LevelAction:
 
 
 @dataclass(frozen=True, slots=True)
+class Charging:
+    """What a charger needs each day, at up to so many watts: from `plugged_from` on, until `ready_by`.
+
+    Both are times of the day in `time_zone` (IANA name). A window may go over midnight.
+    """
+
+    energy_watt_hours: int
+    power_watts: int
+    plugged_from: time
+    ready_by: time
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
-    """One device, its link and its limits. `identity` is `maker|model|serial` once pinned, else empty."""
+    """One device, its link and its limits. `identity` is `maker|model|serial` once pinned, else empty.
+
+    `charging`: what is reserved for it with a server that takes reservations.
+    """
 
     name: str
     profile: str
@@ -35,6 +53,7 @@ class Device:
     tolerance_watts: int
     levels: Mapping[int, LevelAction]
     envelope: DeviceEnvelope
+    charging: Charging | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +66,22 @@ class UtilityTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Make:
+    """What a device does not say of its own making, and a server wants in DeviceInformation. Times in unix seconds."""
+
+    maker_pen: int
+    made_at: int
+    hardware_version: str
+    software_version: str
+    software_since: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndDevice:
     """A device of ours as a 2030.5 server knows it. `lfdi` empty: that of our own certificate.
 
-    What is None is not told to the server. `connection_point`: the CSIP-AUS connectionPointId, empty for none.
+    What is None is not told to the server. `make`: with it, and a pinned identity, DeviceInformation is told.
+    `connection_point`: the CSIP-AUS connectionPointId, empty for none.
     """
 
     device: str
@@ -62,6 +93,7 @@ class EndDevice:
     absorb_vars: int | None = None
     storage_watt_hours: int | None = None
     volts: int | None = None
+    make: Make | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +165,15 @@ class Site:
     utilities: tuple[Utility, ...]
     text: bytes
     meter: str = ""
+    _device_by_name: Mapping[str, Device] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Asked for each device of a fleet. Of two of one name (the reader lets none pass) the first is it.
+        object.__setattr__(self, "_device_by_name", {device.name: device for device in reversed(self.devices)})
 
     def device(self, name: str) -> Device | None:
         """The device of that name."""
-        return next((device for device in self.devices if device.name == name), None)
+        return self._device_by_name.get(name)
 
     def devices_of(self, utility: str) -> tuple[str, ...]:
         """The devices for which a utility is enrolled: those that its resources and groups, or end devices, name.

@@ -3,12 +3,14 @@
 import ipaddress
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from wattseal.bridge import profiles
 from wattseal.bridge.site import secret_names
+from wattseal.bridge.site.charging_reader import read_charging
 from wattseal.bridge.site.mistakes import Mistake, SiteFileError, Table
 from wattseal.bridge.site.model import (
     Device,
@@ -89,9 +91,10 @@ def _device(table: Table) -> Device:
     sampling = table.whole("sampling_seconds", "Choose 1 to 3600 seconds.", 1, 3600, 10)
     tolerance = table.whole("tolerance_watts", "How far the measured power may lie from the order.", 0, 100_000, 50)
     levels, envelope = _unordered(table, name) if profiles.is_meter(profile) else _ordered(table, name)
+    charging = read_charging(table)
     table.close()
     return Device(
-        name, profile, link, address, unit, identity, sampling, tolerance, levels, envelope,
+        name, profile, link, address, unit, identity, sampling, tolerance, levels, envelope, charging,
     )  # fmt: skip
 
 
@@ -307,5 +310,5 @@ def _name(table: Table) -> str:
 
 
 def _unique(root: Table, key: str, names: list[str]) -> None:
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    for name in sorted(name for name, times in Counter(names).items() if times > 1):
         root.wrong(key, f"has two entries named {name!r}", "Give each its own name.")

@@ -1,12 +1,14 @@
 """Reading what the site file says of a server of IEEE 2030.5: who we are there, which devices, which programmes."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 from wattseal.bridge.site.mistakes import Table
-from wattseal.bridge.site.model import EndDevice, Listener, Server
+from wattseal.bridge.site.model import EndDevice, Listener, Make, Server
 from wattseal.certs.errors import MisuseError
 from wattseal.certs.identity import completed_pin
 from wattseal.protocols.ieee2030_5.client.config import DerType, Role
@@ -19,6 +21,8 @@ _MRID: Final = re.compile(r"[0-9A-Fa-f]{2,32}")
 _MOST: Final = 100_000_000
 _MOST_PEN: Final = (1 << 32) - 1
 _CONNECTION_POINT: Final = 32
+_VERSION_OCTETS: Final = 32
+_DAY_MEND: Final = "Write a day as 2026-05-31."
 
 
 def read_server(table: Table, devices: Sequence[str], *, encrypted: bool) -> Server:
@@ -34,15 +38,16 @@ def read_server(table: Table, devices: Sequence[str], *, encrypted: bool) -> Ser
     pen = table.whole("pen", "Our IANA private enterprise number; 0 for none.", 0, _MOST_PEN, 0)
     register = table.truth("register", "Whether to register devices that the server does not list.", default=True)
     mend = "Write one [[utility.end_device]] for each device that this server may see."
-    end_devices = tuple(_end_device(item, devices, role) for item in table.tables("end_device", mend))
+    known = {name: name for name in devices} or {"": ""}
+    end_devices = tuple(_end_device(item, known, role) for item in table.tables("end_device", mend))
     _require_fit(table, end_devices, role)
     if not encrypted and role is Role.DEVICE and any(not one.lfdi for one in end_devices):
         table.wrong("end_device", "has no lfdi", f"Without a certificate nothing else says who we are. {_LFDI_MEND}")
     return Server(profile, role, pin, lfdi, pen, register, end_devices, _programmes(table), _listener(table))
 
 
-def _end_device(table: Table, devices: Sequence[str], role: Role) -> EndDevice:
-    device = table.one_of("device", "Name a device of this file.", {name: name for name in devices} or {"": ""})
+def _end_device(table: Table, devices: Mapping[str, str], role: Role) -> EndDevice:
+    device = table.one_of("device", "Name a device of this file.", devices)
     lfdi = _lfdi(table, "lfdi")
     if role is Role.AGGREGATOR and not lfdi:
         table.wrong("lfdi", "is missing", f"An aggregator names the LFDI of each device. {_LFDI_MEND}")
@@ -50,11 +55,38 @@ def _end_device(table: Table, devices: Sequence[str], role: Role) -> EndDevice:
     point = table.text("connection_point", "The NMI or connection point id, at most 32 letters.", "")
     if len(point) > _CONNECTION_POINT:
         table.wrong("connection_point", f"has {len(point)} letters", "At most 32 are allowed.")
-    ratings = [
-        _rating(table, key) for key in ("volt_amperes", "inject_vars", "absorb_vars", "storage_watt_hours", "volts")
-    ]
+    keys = ("volt_amperes", "inject_vars", "absorb_vars", "storage_watt_hours", "volts")
+    volt_amperes, inject_vars, absorb_vars, storage, volts = (_rating(table, key) for key in keys)
+    make = _make(table)
     table.close()
-    return EndDevice(device, lfdi, kind, point, *ratings)
+    return EndDevice(device, lfdi, kind, point, volt_amperes, inject_vars, absorb_vars, storage, volts, make)
+
+
+def _make(table: Table) -> Make | None:
+    if not table.has("make"):
+        return None
+    make = table.table("make", "")
+    pen = make.whole("pen", "The maker's IANA private enterprise number.", 1, _MOST_PEN)
+    hardware, software = (
+        make.text(key, f"At most {_VERSION_OCTETS} letters.") for key in ("hardware_version", "software_version")
+    )
+    for key, text in (("hardware_version", hardware), ("software_version", software)):
+        if len(text.encode()) > _VERSION_OCTETS:
+            make.wrong(key, f"has {len(text.encode())} octets", f"At most {_VERSION_OCTETS} are allowed.")
+    made, since = (_day(make, key) for key in ("made", "software_since"))
+    make.close()
+    return Make(pen, made, hardware, software, since)
+
+
+def _day(table: Table, key: str) -> int:
+    """A day in UTC, as unix seconds of its beginning."""
+    text = table.text(key, _DAY_MEND)
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        if text:
+            table.wrong(key, f"is {text!r}", _DAY_MEND)
+        return 0
 
 
 def _rating(table: Table, key: str) -> int | None:
@@ -65,7 +97,7 @@ def _rating(table: Table, key: str) -> int | None:
 
 def _require_fit(table: Table, end_devices: tuple[EndDevice, ...], role: Role) -> None:
     for key, values in (("device", [one.device for one in end_devices]), ("lfdi", [one.lfdi for one in end_devices])):
-        for value in sorted({value for value in values if value and values.count(value) > 1}):
+        for value in sorted(value for value, times in Counter(values).items() if value and times > 1):
             table.wrong("end_device", f"has two entries whose {key} is {value!r}", "Name each once.")
     if role is Role.DEVICE and len(end_devices) > 1:
         mend = 'A device certificate stands for one device; use role = "aggregator" for several.'

@@ -49,6 +49,12 @@ level_3 = {{ operation = "limit_absorb", watts = 0 }}
 [device.envelope]
 min_watts = -22000
 max_watts = 0
+# [device.charging]             # what to reserve every day with a server of IEEE 2030.5 that takes reservations
+# energy_watt_hours = 20000
+# power_watts = 7000
+# plugged_from = "18:00"
+# ready_by = "07:00"
+# time_zone = "Europe/Berlin"   # of these two times; UTC if left out
 
 # A meter is read and never ordered anything: no levels, no envelope. Which sign of its W is export, vendors decide:
 # sunspec_meter_import_positive or sunspec_meter_export_positive, for models 211 to 214 sunspec_meter_float_... alike.

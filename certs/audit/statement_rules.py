@@ -24,7 +24,7 @@ PARENTS_OF: Final[Mapping[str, tuple[set[str], set[str], int | None]]] = {
     "decision": ({"facts"}, {"facts"}, None), "command": ({"decision"}, {"decision"}, 1),
     "renewal": ({"command"}, {"command"}, None), "hello": ({"hail"}, {"hail"}, 1),
     "receipt": ({"command"}, {"command"}, 1), "reading": (set(), {"command"}, None),
-    "report": (set(), {"reading", "ingress", "intent"}, None),
+    "report": (set(), {"reading", "receipt", "ingress", "intent"}, None),
 }
 _BYTES, _INT, _BOOL = (bytes, NoneType), (int, NoneType), (bool, NoneType)  # {kind}: need not be there
 _ORDER: Final = {1: str, 2: str, 3: (int, list), 4: int, 5: str, 6: int, 7: int, 8: list, 9: int, 10: bytes, 11: {str}}

@@ -1,6 +1,7 @@
 """Attester: from one picture of a device to the body of a sealed reading. Pure; seals and sends nothing itself.
 
-What a device measured is told as it was read: integers with scale, unit, register and quality. Judged here:
+What a device measured, and what it says it is doing, is told as it was read: integers with scale, unit, register and
+quality. Judged here:
 
     a counter that fell, or that the device no longer gives: `suspect`, and not booked (a reading must never make
       energy out of a register that lost its memory); a counter that keeps counting from its new value for
@@ -18,7 +19,6 @@ from wattseal.drivers import testimony
 from wattseal.drivers.commands import MOST_COUNT
 from wattseal.drivers.device import DeviceState, Quality, Quantity
 from wattseal.drivers.gateway.testifying import Frames, frames_of
-from wattseal.drivers.operating import OPERATING_CODES
 from wattseal.drivers.testimony import Reading
 
 RESET_READINGS: Final = 10
@@ -33,9 +33,14 @@ UNITS: Final = (
     ("energy_injected_wh", "Wh"),
     ("energy_absorbed_wh", "Wh"),
     ("soc_percent", "%"),
-    ("alarms", ""),
-    ("connected", ""),
 )
+STATES: Final = (
+    ("operating_state", "state"),
+    ("connection_state", "state"),
+    ("alarms", "bits"),
+    ("mode_3_state", "state"),
+)
+"""What a device says of itself, by its profile's names of the points: codes, not measures (`docs/statements.md`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,7 @@ class Attester:
             elif name in self._counters and quality is Quality.SUSPECT:
                 last = self._counters[name].booked
                 quantities.append(testimony.Quantity(name, last, 0, unit, str(quality), read.register))
-        code = OPERATING_CODES.get(state.operating_state)
-        if code is not None:
-            quantities.append(testimony.Quantity("operating_state", code, 0, "", str(Quality.GOOD), ""))
+        quantities += _states_in(state)
         reading = Reading(self._device, tuple(quantities), at.unix_ms, at.unix_ms, frames.digest, str(at.quality))
         self._last = Attestation(reading, frames, tuple(booked))
         return self._last
@@ -114,6 +117,16 @@ class Attester:
             return Quality.SUSPECT, None
         counter.booked, counter.since_fall, counter.risen = whole, None, 0
         return Quality.GOOD, whole
+
+
+def _states_in(state: DeviceState) -> list[testimony.Quantity]:
+    """Each code as it was read; one that was not read is left out."""
+    read = [(name, unit, state.point(name)) for name, unit in STATES]
+    return [
+        testimony.Quantity(name, one.mantissa, one.exponent, unit, str(one.quality), one.register)
+        for name, unit, one in read
+        if one.mantissa is not None and 0 <= one.mantissa < MOST_COUNT
+    ]
 
 
 def _countable(read: Quantity) -> Quantity:

@@ -17,6 +17,7 @@ from wattseal.drivers.device import (
     Quality,
     Quantity,
 )
+from wattseal.drivers.operating_state import OPERATING_STATE, STATE_NUMBERS
 from wattseal.drivers.profiles import curve_values
 from wattseal.drivers.profiles.conversion import most_watts, watts_of
 from wattseal.drivers.profiles.curve_declaration import CurveCommand
@@ -29,9 +30,9 @@ from wattseal.drivers.profiles.declaration import (
     PowerConversion,
     Profile,
     Rating,
+    Register,
 )
 from wattseal.drivers.profiles.picture import Picture, decoder_in, place_of
-from wattseal.drivers.profiles.standing import alarms_in, connected_in
 from wattseal.drivers.profiles.values import value_in
 
 _ASLEEP = frozenset({OperatingState.OFF, OperatingState.SLEEPING, OperatingState.UNKNOWN})
@@ -82,6 +83,7 @@ def capabilities_in(profile: Profile, layout: Layout, picture: Picture) -> Capab
 def state_in(profile: Profile, capabilities: Capabilities, picture: Picture) -> DeviceState:
     """One frozen picture of the device."""
     operating = operating_state(profile, picture)
+    picture.quantities |= _state_quantities(profile, operating, picture)
     asleep = operating in _ASLEEP
     for point in profile.points:
         found = picture.quantities.get(point.name)
@@ -103,8 +105,6 @@ def state_in(profile: Profile, capabilities: Capabilities, picture: Picture) -> 
         ),
         points=tuple(picture.quantities.items()),
         exchanges=tuple(picture.exchanges),
-        alarms=alarms_in(picture),
-        connected=connected_in(picture),
     )
 
 
@@ -115,6 +115,24 @@ def operating_state(profile: Profile, picture: Picture) -> OperatingState:
         return next((state for key, state in profile.states if text.startswith(key)), OperatingState.UNKNOWN)
     number = picture.quantity(profile.state_point).mantissa
     return next((state for key, state in profile.states if key == str(number)), OperatingState.UNKNOWN)
+
+
+def _state_quantities(profile: Profile, operating: OperatingState, picture: Picture) -> dict[str, Quantity]:
+    """The operating state by its number; of a state that reads as a text, also the letter it begins with, by its place
+    in the alphabet (A is 0).
+    """
+    text, read = picture.texts.get(profile.state_point), picture.quantity(profile.state_point)
+    known = operating is not OperatingState.UNKNOWN
+    quality = Quality.GOOD if known else Quality.NOT_IMPLEMENTED if text is not None else read.quality
+    register = read.register
+    place = next((point.place for point in profile.points if point.name == profile.state_point), None)
+    if isinstance(place, Register):
+        register = f"holding {place.address}"
+    found = {OPERATING_STATE: Quantity(STATE_NUMBERS[operating] if known else None, 0, quality, register)}
+    if text is not None:
+        letter = ord(text[0]) - ord("A") if known else None
+        found[profile.state_point] = Quantity(letter, 0, quality, register)
+    return found
 
 
 def _rating(rating: Rating, picture: Picture) -> int | None:

@@ -53,13 +53,14 @@ SCALES_713 = {"WH_SF": 1, "Pct_SF": -2}
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The world around the inverter."""
+    """The world around the inverter. `alarms`: bits of 701.Alrm that are raised beside those of its own condition."""
 
     grid_connected: bool = True
     device_fault: bool = False
     volts: float = 231.4
     frequency_hz: float = 49.987
     ambient_celsius: float = 21.5
+    alarms: int = 0
 
     @property
     def grid(self) -> Grid:
@@ -147,11 +148,19 @@ def truth(picture: Picture) -> dict[str, Truth]:
         "service": str(picture.service),
         "grid_connected": around.grid_connected,
         "device_fault": around.device_fault,
+        "alarms": alarms(picture),
         "throttled": picture.throttled,
         "ambient_celsius": around.ambient_celsius,
         "cabinet_celsius": around.ambient_celsius + CABINET_RISE * picture.load_share + heat,
         "sink_celsius": around.ambient_celsius + SINK_RISE * picture.load_share + heat,
     }
+
+
+def alarms(picture: Picture) -> int:
+    """701.Alrm: of its own condition, of trip curves that put it out of service, and those raised at the door."""
+    around = picture.surroundings
+    own = ALARM_OVER_TEMPERATURE * around.device_fault + ALARM_GRID_DISCONNECT * (not around.grid_connected)
+    return own | around.alarms | sum(ALARMS_OF_TRIPS[model] for model in picture.tripped)
 
 
 def block(layout: ModelLayout, picture: Picture) -> tuple[int, ...]:
@@ -183,7 +192,7 @@ def _measurement(picture: Picture) -> dict[str, Value]:
         "St": int(running not in {OFF, FAULT}),
         "InvSt": running,
         "ConnSt": int(picture.relay_closed),
-        "Alrm": _alarms(picture),
+        "Alrm": alarms(picture),
         "DERMode": GRID_FOLLOWING,
         "W": _scaled(true["watts"], 0),
         "VA": _scaled(true["volt_amperes"], 0),
@@ -213,13 +222,6 @@ def _measurement(picture: Picture) -> dict[str, Value]:
             f"V{phase}": volts,
         }
     return values | SCALES_701
-
-
-def _alarms(picture: Picture) -> int:
-    """701.Alrm: the grid is gone, the device is too hot, or a trip curve put it out of service."""
-    around = picture.surroundings
-    own = ALARM_OVER_TEMPERATURE * around.device_fault + ALARM_GRID_DISCONNECT * (not around.grid_connected)
-    return own + sum(ALARMS_OF_TRIPS[model] for model in picture.tripped)
 
 
 def _capacity(rating: BatteryRating) -> dict[str, Value]:

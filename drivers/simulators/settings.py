@@ -13,6 +13,7 @@ _Set = TypeVar("_Set", bound=msgspec.Struct)
 _Value = TypeVar("_Value")
 LARGEST_OWN_WATTS = 600_000.0
 LONGEST_ADOPTION_SECONDS = 3_600.0
+ALL_ALARMS = (1 << 17) - 1  # 701.Alrm names bits 0 to 16
 
 
 class BatterySet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,7 +21,8 @@ class BatterySet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `own_watts` replaces the own mode by a constant power (positive = discharge). `points` writes raw numbers to
     writable points by name (`WSet`, `705.Crv.2.ActPt`), as another tool would have done, and without a line in the
-    write log. `adopt_seconds` is how long the adoption of a curve takes from now on.
+    write log. `adopt_seconds` is how long the adoption of a curve takes from now on. `alarms` are bits of 701.Alrm that
+    are raised from now on, beside those that the device raises by itself (0: no others).
     """
 
     soc_percent: float | None = None
@@ -31,6 +33,7 @@ class BatterySet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     frequency_hz: float | None = None
     ambient_celsius: float | None = None
     adopt_seconds: float | None = None
+    alarms: int | None = None
     points: dict[str, int] = {}
 
     def applied_to(self, around: Surroundings) -> Surroundings:
@@ -41,6 +44,7 @@ class BatterySet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             volts=_or(self.volts, around.volts),
             frequency_hz=_or(self.frequency_hz, around.frequency_hz),
             ambient_celsius=_or(self.ambient_celsius, around.ambient_celsius),
+            alarms=_or(self.alarms, around.alarms),
         )
 
 
@@ -53,6 +57,7 @@ def parse_set(values: Mapping[str, object], ranges: Mapping[str, tuple[int, int]
     within("frequency_hz", wish.frequency_hz, 1.0, 100.0)
     within("adopt_seconds", wish.adopt_seconds, 0.0, LONGEST_ADOPTION_SECONDS)
     within("ambient_celsius", wish.ambient_celsius, -60.0, 90.0)
+    within("alarms", wish.alarms, 0, ALL_ALARMS)
     for name, raw in wish.points.items():
         if name not in ranges:
             raise MisuseError("bad_set", f"{name!r} is no writable point of this device.")

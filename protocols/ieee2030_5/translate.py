@@ -4,11 +4,12 @@ dialect's signs, percents and multipliers end (mode by mode: `translating/table.
     on the wire                                    inside
     one DERControl, as far as it holds somewhere   one event: id = mRID in upper case, priority = primacy
     a programme's DefaultDERControl, where it      one event "default:<mRID of the programme>", open-ended,
-      holds because no event does                    priority 256 + primacy
+      holds because no event does                    priority DEFAULT_PRIORITY + primacy: below every event
     a mode of it, at some devices, for a while     a course with exactly those intervals
     csipaus import and export limits               courses at the site; all others at the device
     percentages of a setting                       watts, by the device's ratings as they were told to the server
     `disabled` (2023)                              no interval: the mode is switched off, and a remark says so
+    an EndDeviceControl, a flow reservation        likewise: a limit on what a device absorbs (`translating/loads`)
     rampTms, whole seconds                         the event's ramp-up; finer: a remark
 
 Which event holds a mode, and when, was settled by the dialect's own engine; nobody need judge it again, and where one
@@ -18,25 +19,22 @@ event follows another there is no instant without either. Knows the devices by n
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-import msgspec
-
-from wattseal.protocols.grid_event import Course, EventStatus, GridEvent, Interval, Origin, Point
-from wattseal.protocols.ieee2030_5 import modes
+from wattseal.protocols.grid_event import DEFAULT_PRIORITY, Course, EventStatus, GridEvent, Interval, Origin, Point
+from wattseal.protocols.ieee2030_5.carrying import Reading, Unfit, carried_of, reading, sentence
 from wattseal.protocols.ieee2030_5.client.config import Managed, Ratings
 from wattseal.protocols.ieee2030_5.engine.force import InForce, Source
 from wattseal.protocols.ieee2030_5.engine.forecast import Segment
 from wattseal.protocols.ieee2030_5.translating.meaning import Meant, NotCarriedError
 from wattseal.protocols.ieee2030_5.translating.service import RETURN_PARTS, joined
-from wattseal.protocols.ieee2030_5.translating.table import CARRIED, NOT_CARRIED
+from wattseal.protocols.ieee2030_5.translating.table import NOT_CARRIED
 from wattseal.protocols.wish import ReturnToService, Wish
 
 TRANSLATOR: Final = "ieee2030.5/1"
 DIALECT: Final = "ieee2030.5"
 DEFAULT: Final = "default:"
 PROGRAMME: Final = "programme:"
-BELOW_EVENTS: Final = 256  # primacy is an octet: every event comes before every default
 MAX_EVENT_BYTES: Final = 60_000  # a sealed statement has at most 65,536, its header some thousand of them
 RETURN_TO_SERVICE: Final = "setES"
 _HUNDREDTHS: Final = 100
@@ -81,15 +79,12 @@ class _Row:
     wish: Wish
 
 
-_Reading: TypeAlias = Meant | NotCarriedError | None
-
-
 def translate(segments: Iterable[Segment], context: TranslationContext) -> Translation:
     """The events that the segments come to. Devices that the site does not know are left out."""
     rows: dict[str, list[_Row]] = {}
     forces: dict[str, InForce] = {}
     remarks: set[Remark] = set()
-    readings: dict[tuple[str, bytes, Ratings], _Reading] = {}
+    readings: dict[tuple[str, bytes, Ratings], Reading] = {}
     for segment in segments:
         event_id = event_id_of(segment.force)
         forces.setdefault(event_id, segment.force)
@@ -109,6 +104,13 @@ def event_id_of(force: InForce) -> str:
     return force.subject.hex().upper()
 
 
+def remarks_of(unfit: Iterable[Unfit]) -> tuple[Remark, ...]:
+    """Remarks on what never came into force because it cannot be carried, beside those on what did."""
+    return tuple(
+        Remark(one.event.hex().upper() or DEFAULT + one.programme.hex().upper(), one.mode, one.why) for one in unfit
+    )
+
+
 def ended(previous: GridEvent, status: EventStatus) -> GridEvent:
     """The form of an event that holds nowhere any longer: cancelled by a message, or withdrawn."""
     return replace(previous, status=status)
@@ -117,12 +119,12 @@ def ended(previous: GridEvent, status: EventStatus) -> GridEvent:
 def _rows(
     segment: Segment,
     context: TranslationContext,
-    readings: dict[tuple[str, bytes, Ratings], _Reading],
+    readings: dict[tuple[str, bytes, Ratings], Reading],
     remarks: set[Remark],
     event_id: str,
 ) -> Iterator[_Row]:
     mode, value = segment.force.mode, segment.force.value
-    carried = CARRIED.get(mode)
+    carried = carried_of(mode)
     if carried is None:
         remarks.add(Remark(event_id, mode, NOT_CARRIED.get(mode, "is not known to this release")))
         return
@@ -133,39 +135,23 @@ def _rows(
             continue
         key = mode, value, managed.ratings
         if key not in readings:
-            readings[key] = _reading(mode, value, managed.ratings)
-        reading = readings[key]
-        remarks.update(Remark(event_id, mode, what) for what in _remarks(reading))
-        if isinstance(reading, Meant):
-            by_wish.setdefault(reading.wish, []).append(managed.name)
+            readings[key] = reading(mode, value, managed.ratings)
+        meaning = readings[key]
+        remarks.update(Remark(event_id, mode, what) for what in _remarks(meaning))
+        if isinstance(meaning, Meant):
+            by_wish.setdefault(meaning.wish, []).append(managed.name)
     signal = RETURN_TO_SERVICE if mode in RETURN_PARTS else mode
     for wish, names in by_wish.items():
         devices = () if carried.point is Point.SITE else tuple(sorted(names))
         yield _Row(signal, carried.point, devices, segment.since, segment.until, wish)
 
 
-def _reading(mode: str, value: bytes, ratings: Ratings) -> _Reading:
-    """What the value means at such a device; None where the mode is switched off."""
-    try:
-        decoded: Any = modes.value_of(mode, value)
-        return None if _is_disabled(decoded) else CARRIED[mode].read(decoded, ratings)
-    except NotCarriedError as refused:
-        return refused
-    except msgspec.MsgspecError:
-        return NotCarriedError("value_unreadable", "its stored value is not of this release")
-
-
-def _is_disabled(value: Any) -> bool:
-    """2023: a mode that is followed like any other, and is off."""
-    return bool(value[1] if isinstance(value, tuple) else getattr(value, "disabled", False))
-
-
-def _remarks(reading: _Reading) -> tuple[str, ...]:
-    match reading:
+def _remarks(meaning: Reading) -> tuple[str, ...]:
+    match meaning:
         case Meant(_, remarks):
             return remarks
         case NotCarriedError():
-            return (f"is not carried ({reading.reason}): {reading.what}",)
+            return (sentence(meaning),)
         case _:
             return ("is switched off (disabled)",)
 
@@ -222,7 +208,7 @@ def _events(
     event = GridEvent(
         origin=Origin(DIALECT, context.utility, programme, event_id, force.version),
         status=EventStatus.STANDING,
-        priority=force.primacy + (BELOW_EVENTS if default else 0),
+        priority=force.primacy + (DEFAULT_PRIORITY if default else 0),
         test=False,
         start=start,
         duration_seconds=None if None in untils else max(until or 0 for until in untils) - start,

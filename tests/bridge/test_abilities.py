@@ -19,8 +19,9 @@ EVERYTHING = {
 
 
 def test_all_operations_together_are_all_modes_that_become_a_wish():
-    """No mode is promised that is not translated. One is translated that no operation promises: a galvanic switch.
-    Model 703 is none, and 715 is not read: a control of it is answered with 252, and its bit is clear.
+    """No mode is promised that is not translated, and none is translated that no operation could ever promise.
+
+    But for opModConnect: it becomes a wish, and no operation disconnects a device galvanically.
     """
     assert modes_of(EVERYTHING) == CARRIED.keys() - {"opModConnect"}
     assert modes_of(EVERYTHING) <= modes.modes().keys()

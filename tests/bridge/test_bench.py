@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wattseal.bridge.bench.aggregator_figures import fleet_text
 from wattseal.bridge.bench.figures import percentile, text_of
 from wattseal.bridge.bench.ours import Passage
 from wattseal.bridge.bench.raw import RawPath, Transaction, raw_path
@@ -47,7 +48,7 @@ STAMPS = [
 def test_a_short_run_measures_both_sides_alike():
     """Both sides make the same Modbus transactions; no station takes negative time; text and JSON say the same."""
     done = subprocess.run(
-        [sys.executable, "-m", "wattseal.bridge.bench", "--quick", "--rounds", "1", "--json"],
+        [sys.executable, "-m", "wattseal.bridge.bench", "--only", "events", "--quick", "--rounds", "1", "--json"],
         capture_output=True,
         timeout=50,
         check=False,
@@ -68,6 +69,27 @@ def test_a_short_run_measures_both_sides_alike():
     text = text_of(found)
     assert "device transactions" in text
     assert f"{found['ratio_p50']:.2f} times the raw path" in text
+
+
+@pytest.mark.alone
+@pytest.mark.slow
+def test_a_short_run_takes_an_aggregator_all_the_way():
+    """Polled and notified, each control comes to an order for every device; figures as values and as text."""
+    done = subprocess.run(
+        [sys.executable, "-m", "wattseal.bridge.bench", "--only", "aggregator", "--quick", "--devices", "12", "--json"],
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    found = json.loads(done.stdout)["aggregator"]
+    assert found["commands"] == [12, 12]
+    whole = found["word_to_sealed"]
+    assert whole["processor_ms"] > 0
+    assert min(one["ms"] for one in found["stations"].values()) >= 0
+    assert [one["answers"] >= 24 for one in found["responses"]] == [True, True], "received and started, of each device"
+    assert 0 < found["steady"]["share"] < 1
+    assert "of a core" in fleet_text(found)
 
 
 def test_stations_add_up_to_the_whole_and_nothing_counts_twice():

@@ -287,7 +287,7 @@ def test_only_to_energize_raises_power_among_the_functions_beside_it() -> None:
         assert turn.decision.allowed is allowed
     for wish, operation, _ in CARRIED:
         facts, named = facts_of(one(course(wish, "battery")))
-        desired = next(one for one in plan(facts.world(named), SITE) if one.order.operation is operation)
+        desired = next(one for one in plan(facts.world(named), SITE).desired if one.order.operation is operation)
         assert raises_power(desired, facts) is (wish == Energize(on=True))
         assert decide(question(desired, facts, SITE.name), desired, POLICY).context["magnitude_watts"] == 0
 
@@ -307,7 +307,7 @@ def test_facts_name_a_function_only_where_it_is_not_power() -> None:
 
 def test_whether_an_order_is_due_is_asked_of_its_own_function() -> None:
     facts, named = facts_of(one(course(Energize(on=False), "battery")))
-    desired = next(one for one in plan(facts.world(named), SITE) if one.order.function is Function.ENERGIZE)
+    desired = next(one for one in plan(facts.world(named), SITE).desired if one.order.function is Function.ENERGIZE)
     assert is_due(desired, facts)
     assert not is_due(desired, replace(facts, live=(live_of(desired.order),)))
     power = replace(live_of(desired.order), function=Function.POWER, operation=Operation.SET_POWER)

@@ -29,7 +29,7 @@ async def test_a_default_limit_becomes_an_order(world):
     """1.5: csipaus default export limit of 0 W at the connection point holds while no event does."""
     await world.run(1)
     (event,) = world.intents()
-    assert (event.origin.event_id, event.priority, event.duration_seconds) == ("default:0A", 257, None)
+    assert (event.origin.event_id, event.priority, event.duration_seconds) == ("default:0A", 2**32 + 1 + 1, None)
     assert world.orders() == [("battery", "limit_inject", 0)]
 
 

@@ -2,9 +2,7 @@
 
 from wattseal.bridge.journal import Sample
 from wattseal.bridge.measuring import measured_between
-from wattseal.drivers.operating import Alarm as DeviceAlarm
 from wattseal.protocols.ieee2030_5.client.measured import Measured
-from wattseal.protocols.ieee2030_5.vocabulary import InverterState, OperationalMode
 
 FIRST, SECOND = bytes(32), b"\x01" * 32
 
@@ -56,29 +54,3 @@ def test_what_is_not_good_is_not_told():
 def test_a_device_may_be_told_by_another_name():
     assert looks(sample("watts", 1), devices={"battery": ""})[0].device == ""
     assert looks(sample("watts", 1), devices={"charger": "charger"}) == ()
-
-
-def test_what_a_device_says_of_itself_is_told_in_the_words_of_2030_5():
-    """Alarms bit by bit (alarmStatus: 2 under-voltage, 3 over-frequency), the relay, and what follows of its state."""
-    alarms = int(DeviceAlarm.UNDER_VOLTAGE | DeviceAlarm.OVER_FREQUENCY)
-    (look,) = looks(sample("alarms", alarms), sample("connected", 1), sample("operating_state", 4))
-    assert (look.alarms, look.connected, look.operating, look.available, look.fault) == (
-        0b1100,
-        True,
-        True,
-        True,
-        False,
-    )
-    assert (look.inverter, look.operational_mode) == (InverterState.TRACKING_MPPT, OperationalMode.OPERATIONAL)
-
-
-def test_a_device_that_stands_by_is_available_and_neither_off_nor_at_work():
-    (look,) = looks(sample("operating_state", 8))
-    assert (look.operating, look.available, look.operational_mode) == (False, True, None)
-    assert look.inverter is InverterState.STANDBY
-
-
-def test_no_alarm_is_told_as_none_and_an_unknown_one_not_at_all():
-    assert looks(sample("alarms", 0))[0].alarms == 0
-    (look,) = looks(sample("alarms", 1, quality="suspect"))
-    assert (look.alarms, look.connected, look.inverter) == (None, None, None)

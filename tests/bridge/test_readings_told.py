@@ -19,7 +19,7 @@ class Told:
         estate = world.bench.estate
         utility = estate.site.utilities[0]
         config = client_config(estate.site, utility, lfdi="5A" * 20, seed="seed", profile=CSIP_2018, dcap="/dcap")
-        self.store, self.told = estate.store, ReadingsTold(config)
+        self.store, self.told = estate.store, ReadingsTold(config, estate.site)
 
     def keep(self, *seconds: int) -> None:
         """Readings of these times reach the journal."""

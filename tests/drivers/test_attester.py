@@ -20,7 +20,7 @@ def good(mantissa: int, exponent: int = 0, register: str = "") -> Quantity:
     return Quantity(mantissa, exponent, Quality.GOOD, register)
 
 
-def state(**quantities: Quantity) -> DeviceState:
+def state(points: dict[str, Quantity] | None = None, **quantities: Quantity) -> DeviceState:
     fields = {
         "watts": good(-2990, 0, "701.W"),
         "vars": ABSENT,
@@ -35,7 +35,7 @@ def state(**quantities: Quantity) -> DeviceState:
         **fields,
         operating_state=OperatingState.RUNNING,
         controls=(),
-        points=(),
+        points=tuple((points or {}).items()),
         exchanges=(Exchange(b"ask", b"answer", (1,)),),
     )
 
@@ -54,7 +54,6 @@ def test_a_reading_says_what_was_read_and_where() -> None:
         "energy_injected_wh": (240, 4, "Wh", "good", "701.TotWhInj"),
         "energy_absorbed_wh": (2_700_000, 0, "Wh", "good", "701.TotWhAbs"),
         "soc_percent": (605, -1, "%", "good", "713.SoC"),
-        "operating_state": (4, 0, "", "good", ""),
     }
     assert (told.reading.from_ms, told.reading.to_ms) == (AT.unix_ms, AT.unix_ms)
     assert told.counters == (("energy_injected_wh", 2_400_000), ("energy_absorbed_wh", 2_700_000))
@@ -137,3 +136,22 @@ def test_a_reading_beyond_all_counting_is_not_read() -> None:
     ):
         with pytest.raises(BodyError):
             Reading.decode(wrong.encode())
+
+
+def test_what_a_device_says_of_itself_is_sealed() -> None:
+    """docs/statements.md, codes in a reading: as read, with its register; what was not read is left out."""
+    points = {
+        "operating_state": good(6, register="701.InvSt"),
+        "connection_state": good(0, register="701.ConnSt"),
+        "alarms": good(1 << 10, register="701.Alrm"),
+        "mode_3_state": ABSENT,
+    }
+    told = Attester("battery")
+    found = rows(told.attest(state(points), AT).reading)
+    assert found["operating_state"] == (6, 0, "state", "good", "701.InvSt")
+    assert found["connection_state"] == (0, 0, "state", "good", "701.ConnSt")
+    assert found["alarms"] == (1024, 0, "bits", "good", "701.Alrm")
+    assert "mode_3_state" not in found
+    stale = told.stale(AT)
+    assert stale is not None
+    assert rows(stale.reading)["alarms"] == (1024, 0, "bits", "stale", "701.Alrm")

@@ -285,12 +285,13 @@ class Bench:
         body = Receipt(device, phase, result, reason, 0, 0, 0, 0, None, None, 0, "trusted")
         return await self.say(Kind.RECEIPT, body.encode(), command.digest)
 
-    async def reading(self, device: str = "battery", soc: int | None = 500, watts: int = 0) -> Statement:
-        """A good sample; `soc` in permille."""
+    async def reading(self, device: str = "battery", soc: int | None = 500, watts: int = 0, **codes: int) -> Statement:
+        """A good sample; `soc` in permille, `codes` what the device says of itself, by the quantity's name."""
         at = int(self.time.unix) * 1000
         quantities = [Quantity("watts", watts, 0, "W", "good", "40000")]
         if soc is not None:
             quantities.append(Quantity("soc_percent", soc, -1, "%", "good", "40001"))
+        quantities += [Quantity(name, code, 0, "state", "good", "40002") for name, code in codes.items()]
         return await self.say(Kind.READING, Reading(device, tuple(quantities), at, at, bytes(32), "trusted").encode())
 
     # --- what is durable

@@ -1,5 +1,6 @@
 """A box on a bench, its line over IEEE 2030.5, and the small server in memory: one clock, no socket."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import client_2030_5_world as server_world
@@ -31,17 +32,21 @@ type = "battery"
 """.encode()
 )
 
+Lay = Callable[..., object]
+
 
 class LineWorld:
     """`run` lets time pass; the server answers at once. `crash` forgets everything that is not durable."""
 
-    def __init__(self, directory: Path, site_text: bytes = SERVER_SITE, *, poll: int = 60) -> None:
+    def __init__(
+        self, directory: Path, site_text: bytes = SERVER_SITE, *, poll: int = 60, lay: Lay = server_world.plain
+    ) -> None:
         self.bench = Bench(make_bench(directory, site_text))
         self.server = server_world.Server(lambda: self.bench.time.unix - NOW)
         self.controls: list[DERControl] = []
         self._world = server_world.World()
         self._world.server = self.server
-        server_world.plain(self._world, poll=poll)
+        lay(self._world, poll=poll)
         self.open_line()
 
     def open_line(self) -> None:
@@ -84,6 +89,11 @@ class LineWorld:
                 return self
             time.advance(step if step > 0 else 0.001)
             await self._told(session.looked(self.now, handed_in=False), save=save)
+
+    async def hand_in(self) -> None:
+        """What was read goes to the duties, and wakes the session, as the line's own loop does."""
+        await self.line.hand_in()
+        await self._told(self.line.session.looked(self.now, handed_in=True), save=True)
 
     async def _told(self, happenings: tuple[object, ...], *, save: bool) -> None:
         await self.line.handle(happenings)  # type: ignore[arg-type]  # what a session gives

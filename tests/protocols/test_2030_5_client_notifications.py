@@ -40,6 +40,10 @@ class Desk:
         if notification.status is not NotificationStatus.DEFAULT:
             self.ended.append(self.paths.pop(path))
 
+    def refused(self, path: str, now: int) -> str | None:
+        assert now >= T0
+        return self.paths.get(path)
+
     def due(self, survey: Survey, now: int) -> tuple[Errand, ...]:  # noqa: ARG002 - a duty's signature
         return ()
 
@@ -174,6 +178,23 @@ def test_strangers_and_nonsense_are_refused_and_recorded():
     ]  # fmt: skip
     assert all(one.raw for one in world.of(MessageRefused))
     assert world.watts_at(120) == 1500
+
+
+def test_what_a_refused_notification_told_of_is_read():
+    """ERR-002: the server drops a subscription whose notification was answered 400; what changed must not be missed."""
+    world = subscribed(derc=DERC).run(30)
+    world.server.resources[DERC] = whole(control(1, 100, 50, 1500))
+    assert push(world, "/n/derc", b"<Notification") == 400
+    world.run(1)
+    assert world.server.gets(DERC) == [0, 30]
+    assert world.watts_at(120) == 1500
+
+
+def test_a_foreign_sender_has_nothing_read():
+    world = subscribed(derc=DERC).run(30)
+    assert push(world, "/n/derc", b"<Notification", LFDI) == 403
+    world.run(1)
+    assert world.server.gets(DERC) == [0]
 
 
 def test_without_subscriptions_every_notification_is_a_strangers():

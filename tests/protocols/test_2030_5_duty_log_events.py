@@ -184,3 +184,42 @@ def test_numbers_are_sixteen_bits() -> None:
     duty.take(alarms(1))
     duty.take(alarms(0))
     assert [one.identifier for one in duty._log("battery").waiting] == [65_535, 0]
+
+
+def test_an_order_that_is_not_carried_out_is_an_event_of_our_own_once():
+    """XSD LogEvent: what IEEE 2030.5 has no code for is vendor defined (profileID 1), under our enterprise number."""
+    duty = LogEvents(config())
+    assert duty.put_refused("battery", {"power": True, "energize": False}, NOW)
+    assert not duty.put_refused("battery", {"power": True}, NOW + 1)
+    assert not duty.put_refused("battery", {}, NOW + 2)
+    assert duty.put_refused("battery", {"power": False}, NOW + 3)
+    carried, _ = carry(duty, HERE, NOW + 4, created)
+    told = [document(one) for one in carried]
+    assert [(one.log_event_code, one.details) for one in told] == [(2, "power refused"), (3, "power no longer refused")]
+    assert {(one.profile_id, one.log_event_pen, one.function_set) for one in told} == {(1, config().pen, 11)}
+
+
+def test_what_is_refused_is_known_after_a_restart():
+    duty = LogEvents(config())
+    duty.put_refused("battery", {"power": True}, NOW)
+    later = LogEvents(config())
+    later.load(duty.dump())
+    assert not later.put_refused("battery", {"power": True}, NOW + 1)
+    assert later.put_refused("battery", {"power": False}, NOW + 2)
+
+
+def test_a_fault_and_an_alarm_are_told_beside_each_other():
+    """The codes of IEEE 2030.5 keep their own profile and number."""
+    duty = LogEvents(config())
+    duty.take(Measured("battery", NOW, alarms=int(Alarm.OVER_VOLTAGE), fault=True))
+    duty.take(Measured("battery", NOW + 1, alarms=0, fault=False))
+    carried, _ = carry(duty, HERE, NOW + 2, created)
+    told = [(one.profile_id, one.log_event_code) for one in map(document, carried)]
+    assert told == [(2, 2), (1, 0), (2, 3), (1, 1)]
+
+
+@pytest.mark.parametrize("function", ["hv_momentary_cessation", "power_factor_absorb", "power"])
+@pytest.mark.parametrize("words", ["refused", "no longer refused"])
+def test_the_words_of_our_own_events_fit(function, words):
+    """The details are a String32."""
+    assert len(details_of(Waiting(0, 2, NOW, 5000, f"{function} {words}")).encode()) <= 32

@@ -177,6 +177,18 @@ def test_a_notification_of_the_end_brings_back_polling_and_another_try_under_a_n
     assert path(errand) != old
 
 
+def test_a_notification_that_we_refused_ends_its_subscription_as_the_servers_word_would() -> None:
+    """ERR-002: the server drops it, so it is polled, and there is another under a new path after a pause."""
+    duty = aggregator()
+    errands, _ = carry(duty, FLEET, NOW, created)
+    old = next(path(one) for one in errands if one.key[1] == "/edev")
+    assert duty.refused(old, NOW + 10) == "/edev"
+    assert not duty.alive("/edev", NOW + 10)
+    assert duty.refused(old, NOW + 11) is None
+    (errand,) = duty.due(FLEET, NOW + 10 + FIRST_PAUSE_SECONDS)
+    assert path(errand) != old
+
+
 def test_the_pause_doubles_up_to_a_day_and_news_ends_it() -> None:
     duty = aggregator()
     now, pauses = NOW, []

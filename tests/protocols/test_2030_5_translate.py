@@ -323,7 +323,7 @@ def test_defaults_join_their_settings_into_one_wish() -> None:
               "setESLowVolt": 9170, "setESRampTms": 5000, "setESRandomDelay": 100, "setGradW": 27}  # fmt: skip
     told = [segment(Setting(name, encode(v)), until=None, source=Source.DEFAULT) for name, v in values.items()]
     (event,) = translate(told, CONTEXT).events
-    assert (event.origin.event_id, event.priority) == ("default:" + "AA" * 16, 256 + 3)
+    assert (event.origin.event_id, event.priority) == ("default:" + "AA" * 16, 2**32 + 1 + 3)
     assert (event.duration_seconds, event.origin.programme) == (None, "feeder")
     assert [(course.signal_name, course.intervals[0].wish) for course in event.courses] == [
         ("setES", ReturnToService(300_000, 1000, 50_000, 60_500, 59_500, 10_500, 9170)),

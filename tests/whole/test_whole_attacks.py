@@ -1,6 +1,7 @@
 """Attacks at the gateway's socket of a running box: each refused with its reason, on record, and nothing is written."""
 
 import asyncio
+import functools
 import json
 import os
 import time
@@ -26,12 +27,21 @@ from wattseal.protocols.openadr20b.codec import encode
 
 pytestmark = pytest.mark.slow
 
-START = int(time.time()) - 5
+
+@functools.cache
+def begun() -> int:
+    """When the events of a test begin: a moment before the first of them is asked for, and the same for all."""
+    return int(time.time()) - 5
+
+
+@pytest.fixture(autouse=True)
+def _begins_anew() -> None:
+    begun.cache_clear()
 
 
 def wish(watts: str, number: int) -> event.OadrEvent:
     target = common.Target(resource_ids=("battery-1",))
-    return oadr_event("E", number, start=START, duration=900, signals=(dispatch(watts, 900),), target=target)
+    return oadr_event("E", number, start=begun(), duration=900, signals=(dispatch(watts, 900),), target=target)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Bad input from a utility in mid-event: recorded with its bytes, answered, and nothing else disturbed."""
 
+import functools
 import time
 from pathlib import Path
 
@@ -22,10 +23,18 @@ BATTERY = common.Target(resource_ids=("battery-1",))
 
 
 def running_event(watts: str = "1500", number: int = 0, event_id: str = "E-good") -> event.OadrEvent:
-    return oadr_event(event_id, number, start=START, duration=600, signals=(dispatch(watts, 600),), target=BATTERY)
+    return oadr_event(event_id, number, start=begun(), duration=600, signals=(dispatch(watts, 600),), target=BATTERY)
 
 
-START = int(time.time()) - 5
+@functools.cache
+def begun() -> int:
+    """When the events of a test begin: a moment before the first of them is asked for, and the same for all."""
+    return int(time.time()) - 5
+
+
+@pytest.fixture(autouse=True)
+def _begins_anew() -> None:
+    begun.cache_clear()
 
 
 class Bad:
@@ -44,7 +53,7 @@ def good_list(*more: event.OadrEvent) -> bytes:
 
 def with_value(text: bytes) -> bytes:
     """A list in which the second event's value is `text`."""
-    other = oadr_event("E-odd", start=START, duration=600, signals=(dispatch("77", 600),), target=BATTERY)
+    other = oadr_event("E-odd", start=begun(), duration=600, signals=(dispatch("77", 600),), target=BATTERY)
     raw = good_list(other)
     assert raw.count(b">77<") == 1
     return raw.replace(b">77<", b">" + text + b"<")
@@ -94,7 +103,7 @@ async def test_bad_events_are_answered_one_by_one_and_the_good_one_stands(tmp_pa
     """Each event gets its own response code; the list's other events stand (rules of the event service)."""
     async with scripted_vtn(running_event()) as vtn, world(tmp_path, vtn.base) as w:
         await w.until_setpoint("battery", 1500)
-        late = {"start": START, "duration": 600}
+        late = {"start": begun(), "duration": 600}
         unknown = oadr_event("E-signal", signals=(simple(duration=600),), **late)
         raw_unknown = encode(distribute(running_event(), unknown)).replace(b">SIMPLE<", b">x-WISHFUL<")
         foreign = oadr_event("E-foreign", target=common.Target(ven_ids=("SOMEBODY-ELSE",)), **late)
@@ -153,7 +162,7 @@ async def test_modification_numbers_rise_or_nothing_moves(tmp_path: Path) -> Non
         assert older in kept
 
         cancelled = oadr_event(
-            "E-good", 5, status=EventStatus.CANCELLED, start=START, duration=600, signals=(dispatch("1800", 600),),
+            "E-good", 5, status=EventStatus.CANCELLED, start=begun(), duration=600, signals=(dispatch("1800", 600),),
             target=BATTERY,
         )  # fmt: skip
         vtn.queue.append(encode(distribute(cancelled)))

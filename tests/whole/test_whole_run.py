@@ -1,6 +1,7 @@
 """`wattseal run`: it ends in time, is alone on its box, refuses beside the owner's keys; status and doctor."""
 
 import asyncio
+import functools
 import json
 import os
 import shutil
@@ -18,12 +19,21 @@ from wattseal.protocols.openadr20b import common, event
 
 pytestmark = pytest.mark.slow
 
-START = int(time.time()) - 5
+
+@functools.cache
+def begun() -> int:
+    """When the events of a test begin: a moment before the first of them is asked for, and the same for all."""
+    return int(time.time()) - 5
+
+
+@pytest.fixture(autouse=True)
+def _begins_anew() -> None:
+    begun.cache_clear()
 
 
 def wish(watts: str) -> event.OadrEvent:
     target = common.Target(resource_ids=("battery-1",))
-    return oadr_event("E", start=START, duration=900, signals=(dispatch(watts, 900),), target=target)
+    return oadr_event("E", start=begun(), duration=900, signals=(dispatch(watts, 900),), target=target)
 
 
 def alive(pid: int) -> bool:

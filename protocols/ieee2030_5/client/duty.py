@@ -17,12 +17,14 @@ class Errand:
     """One request that is due. `key` names it: (duty, what it is about, ...); one of a key is under way at a time.
 
     `reread`: where a lost answer may hide a success, the address to read anew before the duty is asked for it again;
-    empty: it may be repeated as it is.
+    empty: it may be repeated as it is. `news_at`: an address where the server's reaction will show, read again as soon
+    as it has taken the request; empty: none.
     """
 
     key: tuple[str, ...]
     request: Request
     reread: str = ""
+    news_at: str = ""
 
 
 class Duty(Protocol):

@@ -22,12 +22,22 @@ _PAUSES_KEPT: Final = 4096
 
 @dataclass(slots=True)
 class _Queue:
-    """What one duty last offered, by key."""
+    """What one duty last offered, by key; and when it wants to be asked, as it said at `heard_at` (monotonic).
+
+    `settled`: an errand had its end since. A duty looks at every device to say when, so it is asked once a second then.
+    """
 
     duty: Duty
     offered: dict[tuple[str, ...], Errand] = field(default_factory=dict)
     stale: bool = True
     wake_at: int | None = None
+    heard_at: float = float("-inf")
+    settled: bool = False
+
+    def hear(self, now: Instant) -> None:
+        """Has the duty say when, if that may have changed and it was not asked just now."""
+        if self.settled and now.monotonic >= self.heard_at + ASK_AGAIN_SECONDS:
+            self.wake_at, self.heard_at, self.settled = self.duty.wake_at(now.unix), now.monotonic, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,8 @@ class Errands:
 
         True if the duties were asked.
         """
+        for queue in self._queues:
+            queue.hear(now)
         self._nudged |= handed_in or any(one.wake_at is not None and one.wake_at <= now.unix for one in self._queues)
         if not self._nudged or now.monotonic < self._asked_at + ASK_AGAIN_SECONDS:  # as `wake_at` says, to the last bit
             return False
@@ -92,9 +104,8 @@ class Errands:
         if isinstance(answer, Answer) and (answer.good or answer.final):
             self._pauses.pop(errand.key, None)
             queue.offered.pop(errand.key, None)
-            happenings = queue.duty.settled(errand, answer, now.unix)
-            queue.wake_at = queue.duty.wake_at(now.unix)
-            return happenings
+            queue.settled = True
+            return queue.duty.settled(errand, answer, now.unix)
         self._pause(errand.key, now.monotonic, answer.retry_after_seconds if isinstance(answer, Answer) else None)
         if errand.reread:
             queue.offered.pop(errand.key, None)
@@ -109,12 +120,15 @@ class Errands:
         """When something can go by the clock alone, monotonic seconds."""
         times = [self._asked_at + ASK_AGAIN_SECONDS] if self._nudged else []
         for queue in self._queues:
+            queue.hear(now)
+            if queue.settled:
+                times.append(queue.heard_at + ASK_AGAIN_SECONDS)
             if queue.wake_at is not None:
                 at = now.monotonic + queue.wake_at - now.unix_ms / 1000
                 times.append(max(at, self._asked_at + ASK_AGAIN_SECONDS))
-            waiting = (key for key in queue.offered if key not in self._under_way)
-            paused = [self._pauses[key].until for key in waiting if key in self._pauses]
-            times += [min(paused)] if paused else []
+            if self._pauses:
+                waiting = (key for key in queue.offered if key not in self._under_way)
+                times += [self._pauses[key].until for key in waiting if key in self._pauses]
         return min(times, default=None)
 
     def _startable(self, queue: _Queue, now: float) -> Errand | None:
@@ -138,4 +152,5 @@ class Errands:
 def _refill(queue: _Queue, survey: Survey, now: Instant) -> None:
     queue.offered = {errand.key: errand for errand in queue.duty.due(survey, now.unix)}
     queue.stale = False
-    queue.wake_at = queue.duty.wake_at(now.unix)
+    queue.settled, queue.heard_at = True, float("-inf")
+    queue.hear(now)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from wattseal.protocols.ieee2030_5.engine.force import InForce
 from wattseal.protocols.ieee2030_5.engine.forecast import Segment
 from wattseal.protocols.ieee2030_5.engine.speech import Note
 
@@ -11,10 +12,13 @@ __all__ = [
     "Heard",
     "MessageRefused",
     "Noted",
+    "PricesInForce",
     "Registered",
     "RegistrationRefused",
     "ScheduleChanged",
     "Segment",  # the forecast's: named here for whoever reads happenings
+    "Shown",
+    "TextsInForce",
     "Told",
     "UtilityAnswers",
     "UtilitySilent",
@@ -37,6 +41,28 @@ class ScheduleChanged:
     segments: tuple[Segment, ...]
     known_until: int | None
     heard: tuple[Heard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A price or a text in force, for these devices (LFDIs); its value is read by `set_values.value_of`."""
+
+    force: InForce
+    devices: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PricesInForce:
+    """All prices that are in force now. They move no device."""
+
+    prices: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextsInForce:
+    """All texts that are to be shown now."""
+
+    texts: tuple[Shown, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +127,14 @@ class UtilityAnswers:
 
 
 Happening: TypeAlias = (
-    ScheduleChanged | MessageRefused | Noted | Registered | RegistrationRefused | Told | UtilitySilent | UtilityAnswers
+    ScheduleChanged
+    | PricesInForce
+    | TextsInForce
+    | MessageRefused
+    | Noted
+    | Registered
+    | RegistrationRefused
+    | Told
+    | UtilitySilent
+    | UtilityAnswers
 )

@@ -39,3 +39,16 @@ class SubscriptionDesk(Protocol):
     def notified(self, path: str, notification: Notification, now: int) -> object:
         """A notification came and was understood; a status other than default ends the subscription."""
         ...
+
+    def refused(self, path: str, now: int) -> str | None:
+        """A notification to a path was refused, which ends its subscription at the server; the address it was of."""
+        ...
+
+
+@runtime_checkable
+class ReservationDesk(Protocol):
+    """Asks for flow reservations, and knows which requests are ours."""
+
+    def asked(self, lfdi: bytes, subject: str) -> bool:
+        """Whether the device of this LFDI asked for a reservation under this mRID (upper case)."""
+        ...

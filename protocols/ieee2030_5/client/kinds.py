@@ -15,12 +15,24 @@ from wattseal.protocols.ieee2030_5.core_resources import (
     DeviceCapability,
     EndDevice,
     EndDeviceList,
+    FunctionSetAssignmentsBase,
     FunctionSetAssignmentsList,
     Registration,
     Time,
 )
+from wattseal.protocols.ieee2030_5.demand_response import DemandResponseProgramList, EndDeviceControlList
 from wattseal.protocols.ieee2030_5.der_control import DefaultDERControl, DERControlList, DERCurveList, DERProgramList
 from wattseal.protocols.ieee2030_5.der_status import DERList
+from wattseal.protocols.ieee2030_5.flow_reservation import FlowReservationRequestList, FlowReservationResponseList
+from wattseal.protocols.ieee2030_5.messaging import MessagingProgramList, TextMessageList
+from wattseal.protocols.ieee2030_5.metering import ReadingType
+from wattseal.protocols.ieee2030_5.pricing import (
+    ConsumptionTariffIntervalList,
+    RateComponentList,
+    TariffProfileList,
+    TimeTariffInterval,
+    TimeTariffIntervalList,
+)
 
 
 class Kind(StrEnum):
@@ -36,6 +48,18 @@ class Kind(StrEnum):
     CURVES = "curves"
     DEFAULT = "default"
     DERS = "ders"
+    LOAD_PROGRAMS = "load_programs"
+    LOAD_CONTROLS = "load_controls"
+    TARIFFS = "tariffs"
+    RATES = "rates"
+    RATES_COMBINED = "rates_combined"  # of a tariff that lists the intervals of all its rates together
+    READING_TYPE = "reading_type"
+    TARIFF_INTERVALS = "tariff_intervals"
+    BLOCKS = "blocks"
+    TEXT_PROGRAMS = "text_programs"
+    TEXTS = "texts"
+    FLOW_REQUESTS = "flow_requests"
+    FLOW_RESPONSES = "flow_responses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +88,10 @@ def _href(item: Any) -> str:
     return item.href or ""
 
 
+def _block(item: Any) -> str:
+    return str(item.consumption_block)
+
+
 CSIP_CONTROL_SECONDS: Final = 600
 NATURES: Final[Mapping[Kind, Nature]] = {
     Kind.DCAP: Nature(DeviceCapability),
@@ -76,6 +104,20 @@ NATURES: Final[Mapping[Kind, Nature]] = {
     Kind.CURVES: Nature(DERCurveList, "DERCurve", _href, heard=True),
     Kind.DEFAULT: Nature(DefaultDERControl, seconds=CSIP_CONTROL_SECONDS, heard=True),
     Kind.DERS: Nature(DERList, "DER", _href),
+    Kind.LOAD_PROGRAMS: Nature(DemandResponseProgramList, "DemandResponseProgram", _mrid, heard=True),
+    Kind.LOAD_CONTROLS: Nature(EndDeviceControlList, "EndDeviceControl", _mrid, CSIP_CONTROL_SECONDS, heard=True),
+    Kind.TARIFFS: Nature(TariffProfileList, "TariffProfile", _mrid, heard=True),
+    Kind.RATES: Nature(RateComponentList, "RateComponent", _mrid),
+    Kind.RATES_COMBINED: Nature(RateComponentList, "RateComponent", _mrid),
+    Kind.READING_TYPE: Nature(ReadingType),
+    Kind.TARIFF_INTERVALS: Nature(TimeTariffIntervalList, "TimeTariffInterval", _mrid, heard=True),
+    Kind.BLOCKS: Nature(ConsumptionTariffIntervalList, "ConsumptionTariffInterval", _block, heard=True),
+    Kind.TEXT_PROGRAMS: Nature(MessagingProgramList, "MessagingProgram", _mrid, heard=True),
+    Kind.TEXTS: Nature(TextMessageList, "TextMessage", _mrid, heard=True),
+    Kind.FLOW_REQUESTS: Nature(FlowReservationRequestList, "FlowReservationRequest", _mrid),
+    Kind.FLOW_RESPONSES: Nature(
+        FlowReservationResponseList, "FlowReservationResponse", _mrid, CSIP_CONTROL_SECONDS, heard=True
+    ),
 }
 
 
@@ -109,6 +151,7 @@ def links_of(
         case Kind.DCAP:
             yield from _to(Kind.TIME, resource.time_link)
             yield from _to(Kind.END_DEVICES, resource.end_device_list_link)
+            yield from _to_programs(resource)
         case Kind.END_DEVICES:
             for device in items:
                 if ours.lfdi_of(device) is not None:
@@ -117,13 +160,15 @@ def links_of(
             for assignment in items:
                 yield from _to(Kind.TIME, assignment.time_link)
                 yield from _to(Kind.PROGRAMS, assignment.der_program_list_link)
+                yield from _to_programs(assignment)
         case Kind.PROGRAMS:
             for program in items:
                 yield from _to(Kind.CURVES, program.der_curve_list_link)
                 yield from _to(Kind.DEFAULT, program.default_der_control_link)
                 yield from _to(Kind.CONTROLS, program.der_control_list_link)
         case _:
-            return
+            for item in items:
+                yield from _further(kind, item)
 
 
 def _of_device(device: EndDevice, dcap: DeviceCapability | None) -> Iterator[tuple[Kind, str]]:
@@ -132,6 +177,43 @@ def _of_device(device: EndDevice, dcap: DeviceCapability | None) -> Iterator[tup
     if device.function_set_assignments_list_link is None and dcap is not None:
         yield from _to(Kind.PROGRAMS, dcap.der_program_list_link)  # a server without assignments: its programmes
     yield from _to(Kind.DERS, device.der_list_link)
+    yield from _to(Kind.FLOW_REQUESTS, device.flow_reservation_request_list_link)
+    yield from _to(Kind.FLOW_RESPONSES, device.flow_reservation_response_list_link)
+
+
+def _to_programs(base: FunctionSetAssignmentsBase) -> Iterator[tuple[Kind, str]]:
+    """The programmes of the function sets beside DER."""
+    yield from _to(Kind.LOAD_PROGRAMS, base.demand_response_program_list_link)
+    yield from _to(Kind.TARIFFS, base.tariff_profile_list_link)
+    yield from _to(Kind.TEXT_PROGRAMS, base.messaging_program_list_link)
+
+
+def _further(kind: Kind, item: Any) -> Iterator[tuple[Kind, str]]:
+    """Where one item of a list of those function sets leads."""
+    match kind:
+        case Kind.LOAD_PROGRAMS:
+            yield from _to(Kind.LOAD_CONTROLS, item.end_device_control_list_link)
+        case Kind.TARIFFS:
+            combined = item.combined_time_tariff_interval_list_link
+            yield from _to(Kind.RATES if combined is None else Kind.RATES_COMBINED, item.rate_component_list_link)
+            yield from _to(Kind.TARIFF_INTERVALS, combined)
+        case Kind.RATES | Kind.RATES_COMBINED:
+            yield from _to(Kind.READING_TYPE, item.reading_type_link)
+            if kind is Kind.RATES:
+                yield from _to(Kind.TARIFF_INTERVALS, item.time_tariff_interval_list_link)
+        case Kind.TARIFF_INTERVALS:
+            if not has_blocks(item):
+                yield from _to(Kind.BLOCKS, item.consumption_tariff_interval_list_link)
+        case Kind.TEXT_PROGRAMS:
+            yield from _to(Kind.TEXTS, item.text_message_list_link)
+        case _:
+            return
+
+
+def has_blocks(interval: TimeTariffInterval) -> bool:
+    """Whether an interval has its prices written into it, all of them (CSIP-AUS 1.3)."""
+    summary = interval.consumption_tariff_interval_list_summary
+    return summary is not None and len(summary.items) >= (summary.all or 0)
 
 
 def _to(kind: Kind, link: Link | None) -> Iterator[tuple[Kind, str]]:

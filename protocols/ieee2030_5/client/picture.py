@@ -1,14 +1,16 @@
 """A survey into what the event engine is told: programmes, controls with their curves, defaults, devices.
 
-A control that had to be left out is no control that vanished: if it was never known, it goes in as an invalid one, so
-that the engine answers 253 for it; if it was, or if it has no name, the list is told in part and nothing of it counts
-as gone. What was not read is None, and a device whose assignments are not known keeps the programmes that it had. Pure.
+What was not read is None, and a device whose assignments are not known keeps the programmes that it had. Pure.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType, Managed
+import msgspec
+
+from wattseal.protocols.ieee2030_5.carrying import carried_settings
+from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType, Managed, Ratings
+from wattseal.protocols.ieee2030_5.client.controls import control_from, listed, still_known
 from wattseal.protocols.ieee2030_5.client.survey import DeviceRead, ProgramRead
 from wattseal.protocols.ieee2030_5.client.surveying import Surveyed
 from wattseal.protocols.ieee2030_5.codec import LeftOutItem
@@ -16,7 +18,6 @@ from wattseal.protocols.ieee2030_5.der_control import DefaultDERControl, DERCont
 from wattseal.protocols.ieee2030_5.engine.inputs import (
     Control,
     ControlsNotified,
-    CurrentStatus,
     DefaultControl,
     Device,
     Picture,
@@ -27,13 +28,12 @@ from wattseal.protocols.ieee2030_5.engine.state import State
 from wattseal.protocols.ieee2030_5.modes import STRANGER, default_settings_of, settings_of
 from wattseal.protocols.ieee2030_5.vocabulary import DeviceCategory
 
-_CATEGORIES: Final = {
+CATEGORIES: Final = {
     DerType.BATTERY: DeviceCategory.OTHER_STORAGE,
     DerType.PV: DeviceCategory.PHOTOVOLTAIC,
     DerType.PV_BATTERY: DeviceCategory.PHOTOVOLTAIC_AND_STORAGE,
     DerType.EV_CHARGER: DeviceCategory.EVSE,
 }
-_STATUSES: Final = frozenset(CurrentStatus)
 
 MayServe = Callable[[bytes], bool]
 
@@ -44,32 +44,25 @@ def inputs_of(
     """One picture of everything that was read, and the parts of lists that could not be taken whole."""
     survey = surveyed.survey
     programs, parts = [], []
+    ratings = frozenset(device.ratings for device in config.devices)
     for mrid, read in sorted(survey.programs.items()):
         program, part = _program(read, surveyed.left_out.get(mrid, ()), state)
-        programs.append(program)
+        programs.append(_carried(program, ratings))
         if part:
-            parts.append(ControlsNotified(program.mrid, part))
-    devices = None if survey.devices is None else _devices(survey.devices, config, state, may_serve)
-    known = _still_known(programs, survey.devices, state)
-    return (Picture(devices, known), *parts)
+            parts.append(ControlsNotified(program.mrid, _carried_controls(part, ratings)))
+    if survey.devices is None:
+        return (Picture(None, None), *parts)
+    devices = _devices(survey.devices, config, state, may_serve)
+    unread = any(device.programs is None for device in survey.devices.values())
+    return (Picture(devices, still_known(programs, state, unread=unread)), *parts)
 
 
 def control_of(control: DERControl, curves: Mapping[str, DERCurve]) -> Control:
     """A DERControl as the engine carries it."""
-    current = int(control.event_status.current_status)
-    return Control(
-        mrid=bytes.fromhex(control.mrid),
-        creation_time=control.creation_time,
-        start=control.interval.start,
-        duration_seconds=control.interval.duration,
-        settings=settings_of(control.der_control_base, curves.get),
-        status=CurrentStatus(current) if current in _STATUSES else CurrentStatus.SCHEDULED,
-        version=control.version or 0,
-        randomize_start_seconds=control.randomize_start or 0,
-        randomize_duration_seconds=control.randomize_duration or 0,
+    return control_from(
+        control,
+        settings_of(control.der_control_base, curves.get),
         device_category=control.device_category,
-        response_required=control.response_required or 0,
-        reply_to=control.reply_to or "",
         ramp_hundredths=control.der_control_base.ramp_tms,
     )
 
@@ -88,13 +81,29 @@ def _program(read: ProgramRead, left_out: tuple[LeftOutItem, ...], state: State)
     if controls is None:
         return Program(mrid, read.program.primacy, None, default, default_read), ()
     sound = tuple(one for one in controls if not _lacks_curve(one.settings, read))
-    names = {control.mrid for control in controls}
-    missing = [one for one in left_out if one.mrid is None or bytes.fromhex(one.mrid) not in names]
-    invalid = tuple(_invalid(one) for one in missing if one.mrid is not None and not _knows(state, one.mrid))
-    partial = len(sound) < len(controls) or any(one.mrid is None or _knows(state, one.mrid) for one in missing)
+    told, partial = listed(controls, sound, left_out, state)
     if partial:
-        return Program(mrid, read.program.primacy, None, default, default_read), sound + invalid
-    return Program(mrid, read.program.primacy, sound + invalid, default, default_read), ()
+        return Program(mrid, read.program.primacy, None, default, default_read), told
+    return Program(mrid, read.program.primacy, told, default, default_read), ()
+
+
+def _carried(program: Program, ratings: frozenset[Ratings]) -> Program:
+    """The programme, with strangers in the place of what the translator would not carry."""
+    default = program.default
+    return msgspec.structs.replace(
+        program,
+        controls=None if program.controls is None else _carried_controls(program.controls, ratings),
+        default=None
+        if default is None
+        else msgspec.structs.replace(default, settings=carried_settings(default.settings, ratings)),
+    )
+
+
+def _carried_controls(controls: tuple[Control, ...], ratings: frozenset[Ratings]) -> tuple[Control, ...]:
+    return tuple(
+        msgspec.structs.replace(one, settings=carried_settings(one.settings, ratings)) if one.settings else one
+        for one in controls
+    )
 
 
 def _lacks_curve(settings: tuple[Setting, ...], read: ProgramRead) -> bool:
@@ -102,22 +111,6 @@ def _lacks_curve(settings: tuple[Setting, ...], read: ProgramRead) -> bool:
     if read.curves is not None or read.program.der_curve_list_link is None:
         return False
     return any(setting.mode.startswith(f"{STRANGER}opMod") for setting in settings)
-
-
-def _knows(state: State, mrid: str) -> bool:
-    """Whether the engine knows an event as a valid one."""
-    event = state.events.get(bytes.fromhex(mrid))
-    return event is not None and bool(event.control.settings)
-
-
-def _invalid(one: LeftOutItem) -> Control:
-    """A control without content: the engine finds it invalid and answers for it."""
-    try:
-        required = int(one.response_required or "0", 16)
-    except ValueError:
-        required = 0
-    mrid = bytes.fromhex(one.mrid or "")
-    return Control(mrid, 0, 0, 0, (), response_required=required & 0xFF, reply_to=one.reply_to or "")
 
 
 def _devices(
@@ -143,16 +136,4 @@ def _devices(
 
 
 def _categories(managed: Managed, read: DeviceRead) -> int:
-    return int(_CATEGORIES[managed.der_type]) | (read.end_device.device_category or 0)
-
-
-def _still_known(
-    programs: list[Program], devices: Mapping[bytes, DeviceRead] | None, state: State
-) -> tuple[Program, ...] | None:
-    """The programmes; those that a device keeps because its assignments could not be read are kept with it."""
-    if devices is None:
-        return None
-    here = {program.mrid for program in programs}
-    unread = any(device.programs is None for device in devices.values())
-    kept = [Program(mrid, known.primacy, default_read=False) for mrid, known in state.programs.items()]
-    return (*programs, *(one for one in kept if unread and one.mrid not in here))
+    return int(CATEGORIES[managed.der_type]) | (read.end_device.device_category or 0)

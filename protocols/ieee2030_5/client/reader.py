@@ -19,6 +19,7 @@ from wattseal.protocols.ieee2030_5.client.kinds import NATURES, Kind, Ours
 from wattseal.protocols.ieee2030_5.client.poller import Poller
 from wattseal.protocols.ieee2030_5.client.reading import Known
 from wattseal.protocols.ieee2030_5.client.redirects import Redirects
+from wattseal.protocols.ieee2030_5.client.sets.reading import Asked
 from wattseal.protocols.ieee2030_5.client.survey import ClockRead
 from wattseal.protocols.ieee2030_5.client.surveying import Surveyed, clocks_of, survey_of
 from wattseal.protocols.ieee2030_5.client.tree import Tree
@@ -37,11 +38,14 @@ class Reading:
 
 
 class Reader:
-    """What is read of one server. `changed` until `survey` is asked for: something differs from the last survey."""
+    """What is read of one server. `changed` until `survey` is asked for: something differs from the last survey.
+
+    `urgent`: not only in what a fleet's devices show of themselves, which comes device by device.
+    """
 
     def __init__(self, config: ClientConfig, redirects: Redirects) -> None:
         self.contact = Contact()
-        self.changed = False
+        self.changed = self.urgent = False
         self._ours = Ours(
             frozenset(device.lfdi.hex().upper() for device in config.devices), config.lfdi.hex().upper(), config.sfdi
         )
@@ -91,7 +95,8 @@ class Reader:
         del self._fetches[href]
         if self.tree.branch(href) is None:  # nothing leads there any more
             return ()
-        self.changed |= self.tree.tried(href)
+        if self.tree.tried(href):
+            self.changed = self.urgent = True
         if isinstance(outcome, Failed):
             self._failed(now, href, fetch.kind, outcome)
             return outcome.refusals
@@ -103,7 +108,7 @@ class Reader:
         """Something was pushed: as if it had been read."""
         self.tree.learn(href, known, now.monotonic)
         self._hear(href, known.kind, (known.leaves[0].raw,), pushed=True)
-        self.changed = True
+        self.changed = self.urgent = True
 
     def hurry(self, now: Instant, href: str) -> None:
         """Something may have changed there."""
@@ -134,10 +139,10 @@ class Reader:
         """Whether the server names a clock."""
         return any(True for _ in self.tree.of_kind(Kind.TIME))
 
-    def survey(self, now: Instant) -> Surveyed:
-        """What was read so far; what changes from now on is news."""
-        self.changed = False
-        return survey_of(self.tree, self._ours, self.clock(now))
+    def survey(self, now: Instant, asked: Asked) -> Surveyed:
+        """What was read so far; what changes from now on is news. `asked`: which flow reservations are ours."""
+        self.changed = self.urgent = False
+        return survey_of(self.tree, self._ours, self.clock(now), asked)
 
     def heard(self) -> tuple[Heard, ...]:
         """The messages that brought something new since this was last asked, the latest of them."""
@@ -162,6 +167,7 @@ class Reader:
         self.tree.learn(href, known, now.monotonic)
         if known.kind is not Kind.TIME:
             self.changed = True
+            self.urgent |= known.kind is not Kind.DERS
             self._hear(href, known.kind, tuple(leaf.raw for leaf in outcome.fresh))
 
     def _failed(self, now: Instant, href: str, kind: Kind, outcome: Failed) -> None:
@@ -174,7 +180,7 @@ class Reader:
             return
         if kind is Kind.DEFAULT and (branch.known is None or not branch.known.absent):
             self.tree.learn(href, Known(kind, absent=True), now.monotonic)
-            self.changed = True
+            self.changed = self.urgent = True
         if kind in _OF_DEVICES:  # perhaps its device was deleted
             for devices, _ in self.tree.of_kind(Kind.END_DEVICES):
                 self._poller.hurry(devices, now.monotonic)

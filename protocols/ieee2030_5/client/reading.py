@@ -125,7 +125,7 @@ def _standing(
     key = NATURES[kind].key
     here = {key(item) for item in items}
     names = {one.mrid for one in left_out}
-    nameless = None in names or kind in {Kind.END_DEVICES, Kind.CURVES, Kind.DERS}
+    nameless = None in names or kind in {Kind.END_DEVICES, Kind.CURVES, Kind.DERS, Kind.BLOCKS}
     return tuple(one for one in before if key(one) not in here and (nameless or getattr(one, "mrid", "") in names))
 
 

@@ -15,16 +15,21 @@ from wattseal.protocols.ieee2030_5.editions import E2023
 from wattseal.protocols.ieee2030_5.engine.engine import fresh, step
 from wattseal.protocols.ieee2030_5.engine.forecast import Forecast, Segment, forecast
 from wattseal.protocols.ieee2030_5.engine.inputs import ClockRead, Input, Restarted, Rules, RulesChosen, Tick
-from wattseal.protocols.ieee2030_5.engine.speech import settle
+from wattseal.protocols.ieee2030_5.engine.speech import acknowledge, settle
 from wattseal.protocols.ieee2030_5.engine.state import State, from_bytes
 
 _KNOWN_PART: Final = 0.75
 
 
 class Schedule:
-    """The engine of one server. Raises EngineStateError for stored bytes that are not of this release."""
+    """An engine of one server. Raises EngineStateError for stored bytes that are not of this release.
 
-    def __init__(self, config: ClientConfig, stored: bytes | None) -> None:
+    `foresees`: whether what will be in force is told. A day of prices has hundreds of edges, and nobody acts ahead on
+    them: to run ahead would cost seconds for nothing.
+    """
+
+    def __init__(self, config: ClientConfig, stored: bytes | None, *, foresees: bool = True) -> None:
+        self._foresees = foresees
         self._rules = Rules.EDITION_2023 if E2023 in config.profile.speaks else Rules.EDITION_2018
         self._restarted = stored is not None
         self.state: State = fresh(config.seed, self._rules) if stored is None else from_bytes(stored)
@@ -54,7 +59,7 @@ class Schedule:
             taken = step(self.state, one, now.unix)
             self.state, self._wake_at = taken.state, taken.wake_at
             happenings += [Noted(note) for note in taken.notes]
-        if self._told is None or _matters(before, self.state) or self._renews(now):
+        if self._foresees and (self._told is None or _matters(before, self.state) or self._renews(now)):
             happenings += self._forecast(now, heard)
         return tuple(happenings)
 
@@ -68,6 +73,11 @@ class Schedule:
     def settle(self, settled: Iterable[tuple[int, bytes]]) -> None:
         """These Responses (serial, LFDI) were delivered or given up."""
         self.state = settle(self.state, settled)
+
+    def acknowledge(self, mrid: bytes, now: Instant) -> bool:
+        """A person has acknowledged an event that is running; False where there is none."""
+        self.state = acknowledge(self.state, mrid, now.unix + (self.state.offset_seconds or 0))
+        return mrid in self.state.acknowledged
 
     def wake_at(self) -> int | None:
         """When something changes by the clock alone, our unix seconds."""

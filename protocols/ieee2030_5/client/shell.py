@@ -18,6 +18,7 @@ from wattseal.protocols.ieee2030_5.client.happenings import Happening
 from wattseal.protocols.ieee2030_5.client.session import ClientSession, Send
 
 _LONGEST_SLEEP_SECONDS: Final = 60.0
+_PROGRESS_SECONDS: Final = 1.0
 
 
 class Exchange(Protocol):
@@ -55,23 +56,46 @@ async def run(
     `save` raise comes out in an ExceptionGroup.
     """
     loop = _Loop(session, exchange, clock, asyncio.Event() if wake is None else wake)
-    saved, revision = b"", -1
+    keeper = _Keeper(session, save)
     happenings = session.begin(clock.now())
     try:
         async with asyncio.TaskGroup() as group:
             while True:
                 if happenings:
                     await handle(happenings)
-                if session.revision != revision:
-                    revision, data = session.revision, session.state_bytes()
-                    if data != saved:
-                        await save(data)
-                        saved = data
+                await keeper.kept(clock.now().monotonic)
                 for send in session.sends(clock.now()):
                     group.create_task(loop.asked(send))
                 happenings = await loop.next()
     finally:
         session.abandoned(clock.now())
+
+
+class _Keeper:
+    """When the state goes to the disk: at once where something may be sent that rests on it, else within a second.
+
+    A fleet's Responses come by thousands, and the whole state for each of them would be too much to write.
+    """
+
+    def __init__(self, session: ClientSession, save: Save) -> None:
+        self._session = session
+        self._save = save
+        self._saved = b""
+        self._revision = -1
+        self._progress = 0
+        self._at = float("-inf")
+
+    async def kept(self, now: float) -> None:
+        """Saves what is due; `now` in monotonic seconds. With no answer under way nothing waits."""
+        session = self._session
+        waited = session.progress != self._progress and (not session.under_way or now >= self._at + _PROGRESS_SECONDS)
+        if session.revision == self._revision and not waited:
+            return
+        self._revision, self._progress, self._at = session.revision, session.progress, now
+        data = session.state_bytes()
+        if data != self._saved:
+            await self._save(data)
+            self._saved = data
 
 
 class _Loop:

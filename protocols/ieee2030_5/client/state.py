@@ -15,12 +15,15 @@ LAYOUT: Final = 1
 
 
 class ClientState(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. `engine` is the engine's own encoding, `duties` those of the duties; `moved`: permanent redirects."""
+    """All of it. `engine` is the encoding of DER's engine, `sets` those of the other function sets' engines by name,
+    `duties` those of the duties; `moved`: permanent redirects.
+    """
 
     layout: int = LAYOUT
     engine: bytes
     duties: Mapping[str, bytes] = {}
     moved: Mapping[str, str] = {}
+    sets: Mapping[str, bytes] = {}
 
     def to_bytes(self) -> bytes:
         """For the disk."""

@@ -13,8 +13,10 @@ from wattseal.protocols.ieee2030_5.core_resources import (
     FunctionSetAssignments,
     Registration,
 )
+from wattseal.protocols.ieee2030_5.demand_response import DemandResponseProgram
 from wattseal.protocols.ieee2030_5.der_control import DefaultDERControl, DERControl, DERCurve, DERProgram
 from wattseal.protocols.ieee2030_5.der_status import DER
+from wattseal.protocols.ieee2030_5.flow_reservation import FlowReservationRequest, FlowReservationResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class ProgramRead:
 class DeviceRead:
     """One of our EndDevices at the server. Everything below it is None while it was not read whole.
 
-    `programs`: mRIDs through all its assignments.
+    `programs`: mRIDs of DERPrograms through all its assignments. `load_programs`: as far as they were read.
     """
 
     lfdi: bytes
@@ -55,6 +57,9 @@ class DeviceRead:
     ders: tuple[tuple[str, DER], ...] | None = None
     assignments: tuple[FunctionSetAssignments, ...] | None = None
     programs: tuple[str, ...] | None = None
+    load_programs: tuple[DemandResponseProgram, ...] = ()
+    flow_requests: tuple[FlowReservationRequest, ...] | None = None
+    flow_responses: tuple[FlowReservationResponse, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,20 @@ is. What is not known is None. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, get_type_hints
 
 from wattseal.protocols.ieee2030_5.base import Link
 from wattseal.protocols.ieee2030_5.client.kinds import Kind, Ours
 from wattseal.protocols.ieee2030_5.client.reading import Known
+from wattseal.protocols.ieee2030_5.client.sets.reading import Asked, SetRead, load_programs_of, sets_of
 from wattseal.protocols.ieee2030_5.client.survey import ClockRead, DeviceRead, ProgramRead, Survey
 from wattseal.protocols.ieee2030_5.client.tree import Tree
 from wattseal.protocols.ieee2030_5.codec import LeftOutItem
 from wattseal.protocols.ieee2030_5.core_resources import DeviceCapability, EndDevice, FunctionSetAssignments
 from wattseal.protocols.ieee2030_5.der_control import DERControl, DERCurve, DERProgram
+from wattseal.protocols.ieee2030_5.set_values import FunctionSet
 from wattseal.protocols.xml_wire import Wire
 
 _NOTHING: Final[Mapping[str, tuple[LeftOutItem, ...]]] = {}
@@ -24,41 +26,38 @@ _NOTHING: Final[Mapping[str, tuple[LeftOutItem, ...]]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
-    """A survey, and for each programme's mRID the controls that had to be left out of its lists."""
+    """A survey, for each DERProgram's mRID the controls that had to be left out of its lists, and the other sets."""
 
     survey: Survey
     left_out: Mapping[str, tuple[LeftOutItem, ...]]
+    sets: Mapping[FunctionSet, SetRead]
 
 
-def survey_of(tree: Tree, ours: Ours, clock: ClockRead | None) -> Surveyed:
-    """What was read so far."""
+def survey_of(tree: Tree, ours: Ours, clock: ClockRead | None, asked: Asked) -> Surveyed:
+    """What was read so far. `asked`: which flow reservations are ours."""
     root = tree.known(tree.dcap, Kind.DCAP)
     if root is None:
-        return Surveyed(Survey(clock=clock), _NOTHING)
+        return Surveyed(Survey(clock=clock), _NOTHING, {})
     dcap: DeviceCapability = root.resource
     programs, left_out = _programs(tree)
     devices = _devices(tree, ours, dcap)
-    managed = None if devices is None else {lfdi: one for lfdi, one in devices.items() if lfdi.hex() in _lower(ours)}
+    managed = None if devices is None else _managed(devices, ours)
     own = None if devices is None else devices.get(bytes.fromhex(ours.lfdi))
     survey = Survey(dcap, _links(dcap), clock, own, managed, programs)
-    return Surveyed(survey, left_out)
+    sets = {} if managed is None else sets_of(tree, dcap, managed, bytes.fromhex(ours.lfdi), asked)
+    return Surveyed(survey, left_out, sets)
 
 
 def clocks_of(tree: Tree) -> tuple[str, ...]:
     """The addresses of the clocks, in order of preference: those of the assignments first, then the root's."""
-    found = {
-        assignment.mrid: assignment.time_link.href
-        for _, branch in tree.of_kind(Kind.ASSIGNMENTS)
-        for assignment in (branch.known.items if branch.known is not None else ())
-        if assignment.time_link is not None
-    }
     root = tree.known(tree.dcap, Kind.DCAP)
     own = root.resource.time_link if root is not None else None
-    return (*(found[mrid] for mrid in sorted(found)), *(() if own is None else (own.href,)))
+    return (*tree.clocks, *(() if own is None else (own.href,)))
 
 
-def _lower(ours: Ours) -> set[str]:
-    return {lfdi.lower() for lfdi in ours.lfdis}
+def _managed(devices: Mapping[bytes, DeviceRead], ours: Ours) -> dict[bytes, DeviceRead]:
+    known = {bytes.fromhex(lfdi) for lfdi in ours.lfdis}
+    return {lfdi: one for lfdi, one in devices.items() if lfdi in known}
 
 
 def _links(dcap: DeviceCapability) -> Mapping[str, str]:
@@ -102,7 +101,7 @@ def _device(tree: Tree, lfdi: bytes, device: EndDevice, dcap: DeviceCapability) 
         programs = _mrids(tree, (dcap.der_program_list_link.href,))
     else:
         programs = None if assignments is None else _mrids(tree, _program_lists(assignments))
-    return DeviceRead(
+    read = DeviceRead(
         lfdi,
         device.href or "",
         device,
@@ -110,7 +109,15 @@ def _device(tree: Tree, lfdi: bytes, device: EndDevice, dcap: DeviceCapability) 
         None if ders is None else tuple((one.href or "", one) for one in ders.items),
         assignments,
         programs,
+        flow_requests=_items(tree, device.flow_reservation_request_list_link, Kind.FLOW_REQUESTS),
+        flow_responses=_items(tree, device.flow_reservation_response_list_link, Kind.FLOW_RESPONSES),
     )
+    return replace(read, load_programs=load_programs_of(tree, read, dcap))
+
+
+def _items(tree: Tree, link: Link | None, kind: Kind) -> tuple[Any, ...] | None:
+    known = tree.known(_href(link), kind)
+    return None if known is None else known.items
 
 
 def _program_lists(assignments: tuple[FunctionSetAssignments, ...]) -> Iterator[str]:

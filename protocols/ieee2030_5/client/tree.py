@@ -5,6 +5,7 @@ what the nearest above it says, else the profile's default for its kind. Changes
 thousand devices cost what one costs.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -46,6 +47,8 @@ class Tree:
         self._ours = ours
         self._poller = poller
         self._branches: dict[str, Branch] = {}
+        self._by_kind: dict[Kind, dict[str, Branch]] = {kind: {} for kind in Kind}
+        self._clocks: Counter[tuple[str, str]] = Counter()
         self._untried = 0
 
     @property
@@ -78,7 +81,12 @@ class Tree:
 
     def of_kind(self, kind: Kind) -> Iterator[tuple[str, Branch]]:
         """All addresses of a kind."""
-        return ((href, branch) for href, branch in self._branches.items() if branch.kind is kind)
+        return iter(self._by_kind[kind].items())
+
+    @property
+    def clocks(self) -> tuple[str, ...]:
+        """The addresses of the clocks that assignments name, by the mRID of these. Asked at every answer."""
+        return tuple(href for _, href in sorted(self._clocks))
 
     def in_reading_order(self) -> list[str]:
         """All addresses, the root first."""
@@ -99,7 +107,9 @@ class Tree:
         branch = self._branches.get(href)
         if branch is None:
             return
+        self._clocks -= _clocks_in(branch)
         branch.known = known
+        self._clocks += _clocks_in(branch)
         self._rewatch(href, branch, now)
         if branch.kind is Kind.DCAP:
             for other, devices in list(self.of_kind(Kind.END_DEVICES)):
@@ -126,7 +136,7 @@ class Tree:
     def _add(self, href: str, kind: Kind, source: str, rate: int | None, now: float) -> None:
         branch = self._branches.get(href)
         if branch is None:
-            branch = self._branches[href] = Branch(kind)
+            branch = self._branches[href] = self._by_kind[kind][href] = Branch(kind)
             self._untried += 1
         elif branch.kind is not kind:
             return  # one address cannot be two things; who came first keeps it
@@ -145,8 +155,15 @@ class Tree:
             branch.rates.pop(source, None)
             if branch.rates:
                 continue
-            del self._branches[target]
+            del self._branches[target], self._by_kind[branch.kind][target]
+            self._clocks -= _clocks_in(branch)
             self._poller.drop(target)
             if not branch.tried:
                 self._untried -= 1
             self._leave(target, (further for _, further in branch.leads_to))
+
+
+def _clocks_in(branch: Branch) -> Counter[tuple[str, str]]:
+    """The clocks that assignments name: mRID of the assignment, and address."""
+    items = branch.known.items if branch.known is not None and branch.kind is Kind.ASSIGNMENTS else ()
+    return Counter({(one.mrid, one.time_link.href): 1 for one in items if one.time_link is not None})

@@ -12,10 +12,11 @@ from typing import Final
 import msgspec
 
 from wattseal.protocols.ieee2030_5.engine.inputs import Control
-from wattseal.protocols.ieee2030_5.engine.state import Owed, ResponseStatus, State
+from wattseal.protocols.ieee2030_5.engine.state import Closing, Cohort, Owed, ResponseStatus, State
 
 _RECEIPT_BIT: Final = 0x01
 _SPECIFIC_BIT: Final = 0x02
+_USER_BIT: Final = 0x04
 _ORDER: Final = {ResponseStatus.RECEIVED: 0, ResponseStatus.STARTED: 2}
 _OTHERWISE: Final = 1
 
@@ -83,6 +84,31 @@ def settle(state: State, settled: Iterable[tuple[int, bytes]]) -> State:
         return state
     left = (_without(owed, done.get(owed.serial, set())) for owed in state.outbox)
     return msgspec.structs.replace(state, outbox=tuple(owed for owed in left if owed.lfdis))
+
+
+def acknowledge(state: State, mrid: bytes, now: int) -> State:
+    """A person has acknowledged an event (11), once, at every device that runs it and if the event asks for it (0x04).
+
+    `now`: the utility's seconds. An event that nobody runs, or that was acknowledged before, changes nothing.
+    """
+    event = state.events.get(mrid)
+    if event is None or mrid in state.acknowledged:
+        return state
+    lfdis = tuple(sorted(lfdi for cohort in state.cohorts if _runs(cohort, mrid) for lfdi in cohort.devices))
+    if not lfdis:
+        return state
+    acknowledged = tuple(sorted({*state.acknowledged, mrid}.intersection(state.events)))
+    if not event.control.response_required & _USER_BIT or not event.control.reply_to:
+        return msgspec.structs.replace(state, acknowledged=acknowledged)
+    modes = tuple(sorted(setting.mode for setting in event.control.settings))
+    said = Owed(state.next_serial, mrid, ResponseStatus.ACKNOWLEDGED, now, event.control.reply_to, modes, lfdis)
+    return msgspec.structs.replace(
+        state, acknowledged=acknowledged, outbox=(*state.outbox, said), next_serial=state.next_serial + 1
+    )
+
+
+def _runs(cohort: Cohort, mrid: bytes) -> bool:
+    return any(record.event == mrid and record.started and record.closing is Closing.OPEN for record in cohort.records)
 
 
 def _without(owed: Owed, lfdis: set[bytes]) -> Owed:

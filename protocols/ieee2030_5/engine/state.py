@@ -28,6 +28,7 @@ class ResponseStatus(IntEnum):
     COMPLETED = 3
     CANCELLED = 6
     SUPERSEDED = 7
+    ACKNOWLEDGED = 11  # by a person; the engine itself never says it
     OTHER_PROGRAM = 14
     NOT_APPLICABLE = 252
     INVALID = 253
@@ -116,7 +117,7 @@ class Owed(msgspec.Struct, frozen=True, array_like=True):
 class State(msgspec.Struct, frozen=True):
     """All of it. `offset_seconds` None: no trusted clock. `evaluated_at`: the last instant judged.
 
-    `utility_lost_since` is in our own time.
+    `utility_lost_since` is in our own time. `acknowledged`: the events that a person has acknowledged.
     """
 
     seed: bytes
@@ -129,6 +130,7 @@ class State(msgspec.Struct, frozen=True):
     next_serial: int = 1
     evaluated_at: int | None = None
     utility_lost_since: int | None = None
+    acknowledged: tuple[bytes, ...] = ()
     layout: int = FORMAT
 
 

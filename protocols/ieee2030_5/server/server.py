@@ -31,6 +31,7 @@ from wattseal.protocols.ieee2030_5.vocabulary import ErrorReason
 ROUTES: Final[Table] = {**VIEWS, **SUBSCRIPTIONS}
 METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"})
 WELL_KNOWN: Final = "/.well-known/csipaus"
+_UNSEEN: Final = frozenset({"responses", "serial"})
 _READ: Final = frozenset({"", MEDIA_TYPE, "application/xml", "text/xml"})
 _ACCEPTED: Final = frozenset({MEDIA_TYPE, "application/xml", "text/xml", "application/*", "*/*"})
 
@@ -55,10 +56,16 @@ def respond(
     """
     turn = Turn(world, config, hrefs, caller, now, hrefs.read(request.path) or "", request)
     outcome = _outcome(turn)
-    if outcome.world is not world:
+    if outcome.world is not world and may_show(world, outcome.world):
         outcome = replace(outcome, world=settle(turn.after(outcome.world)))
     pattern, _ = pattern_of(turn.path)
     return outcome.world, _reply(turn, outcome.answer, pattern if pattern in ROUTES else "")
+
+
+def may_show(before: World, after: World) -> bool:
+    """Whether a subscriber can see the difference. Responses stand in no list: a fleet posts thousands at a time."""
+    names = (name for name in World.__struct_fields__ if name not in _UNSEEN)
+    return any(getattr(before, name) is not getattr(after, name) for name in names)
 
 
 def tick(world: World, config: ServerConfig, hrefs: Hrefs, now: int) -> World:

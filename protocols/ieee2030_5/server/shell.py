@@ -39,7 +39,7 @@ from wattseal.protocols.ieee2030_5.server.hrefs import Hrefs
 from wattseal.protocols.ieee2030_5.server.mischief import MOVED, NOTES, Mischief, Trick, spoiled, spoiled_body
 from wattseal.protocols.ieee2030_5.server.notifying import delivered, due_notices
 from wattseal.protocols.ieee2030_5.server.postman import Postman
-from wattseal.protocols.ieee2030_5.server.server import Reply, media_type_of, respond, tick
+from wattseal.protocols.ieee2030_5.server.server import Reply, may_show, media_type_of, respond, tick
 from wattseal.protocols.ieee2030_5.server.state import Notice, World
 from wattseal.protocols.ieee2030_5.server.turn import Request
 from wattseal.protocols.ieee2030_5.server.waking import wake_at
@@ -218,8 +218,9 @@ class ServerShell:
         """Goes on with another world, and keeps it. Raises WorldError (`server_state_unwritable`)."""
         if world is self.world:
             return
-        self.world = world
-        self._news.set()
+        before, self.world = self.world, world
+        if may_show(before, world):
+            self._news.set()
         await self.save()
 
     async def staff(self, world: World) -> None:

@@ -3,8 +3,9 @@
 Each subscription has a notification address of its own that nobody can guess: servers were seen to name another
 resource in a notification than the one subscribed to, so the path alone says what it is about. It is drawn from the
 seed and a counter that only rises, so an address is never used twice. Subscribed is what the survey holds: the list of
-EndDevices, assignments, programmes, controls, and defaults. Once a day each is renewed by the same POST; where the
-server makes a second one of it, the first is deleted. What is no longer in a whole survey is deleted.
+EndDevices, assignments, programmes, controls, and defaults, load controls and what was reserved. Once a day each is
+renewed by the same POST; where the server makes a second one of it, the first is deleted. What is no longer in a whole
+survey is deleted.
 
 A refusal, or an end by Notification, leads back to polling: `alive` says no, and it is tried again after a pause that
 doubles, or after a day where the server said 4xx.
@@ -106,6 +107,13 @@ class Subscriptions:
             return Notified(href)
         self._put(href, self._ended(entry, now))
         return Notified(href, ended=True, moved_to=path_of(notification.new_resource_uri or "", href))
+
+    def refused(self, path: str, now: int) -> str | None:
+        """A notification to `path` was refused: the server drops that subscription (1.10); there is a new one later."""
+        href = self.matched(path)
+        if href is not None:
+            self._put(href, self._ended(self._state.entries[href], now))
+        return href
 
     def due(self, survey: Survey, now: int) -> tuple[Errand, ...]:
         """Subscriptions to make, to renew and to delete."""
@@ -231,6 +239,9 @@ def _wanted(survey: Survey) -> Iterator[tuple[str, tuple[str, int]]]:
             if read is not None:
                 yield from _linked(at, read.program.der_control_list_link)
                 yield from _linked(at, read.program.default_der_control_link, limit=1)
+        for program in device.load_programs:
+            yield from _linked(at, program.end_device_control_list_link)
+        yield from _linked(at, device.end_device.flow_reservation_response_list_link)
 
 
 def _linked(at: str, link: Link | None, limit: int = LIST_LIMIT) -> Iterator[tuple[str, tuple[str, int]]]:
