@@ -253,6 +253,24 @@ def test_grid_and_fault_states() -> None:
     assert alarm_and_state == (0, 6, 1, 0, 1 << 7)
 
 
+@pytest.mark.parametrize(
+    ("world", "bit"),
+    [
+        ({"frequency_hz": 53.0}, 8),
+        ({"frequency_hz": 46.0}, 9),
+        ({"volts": 290.0}, 10),
+        ({"volts": 90.0}, 11),
+    ],
+)
+def test_a_trip_raises_its_alarm_until_the_grid_is_back(world: dict[str, float], bit: int) -> None:
+    """701.Alrm: over- and under-frequency, AC over- and under-voltage."""
+    device = BatteryInverter(BatteryOptions(), 0.0)
+    device.set(world, 1.0)
+    assert device.read(1, 3, 40070 + 6, 2, 10.0) == (0, 1 << bit)
+    device.set({"volts": 230.0, "frequency_hz": 50.0}, 10.0)
+    assert device.read(1, 3, 40070 + 6, 2, 11.0) == (0, 0)
+
+
 def test_write_is_all_or_nothing() -> None:
     """A frame with one bad number among good ones changes nothing, and starts no timer."""
     device = BatteryInverter(BatteryOptions(), 0.0)
