@@ -30,6 +30,7 @@ from wattseal.bridge.core.inbound import Arrival, EventTaken, Tidings
 from wattseal.bridge.core.line import Line
 from wattseal.bridge.core.memory import Memory
 from wattseal.bridge.core.scribe import Scribe
+from wattseal.bridge.plan import HANDOVER_SECONDS
 from wattseal.bridge.site.model import Site
 from wattseal.bridge.timeline import TimedEvent, is_over, next_change
 from wattseal.certs.clock import ClockQuality, Instant, TrustedClock
@@ -159,7 +160,10 @@ class Core:
     def seconds_to_next_look(self, most: float) -> float:
         """How long until a look may order something, at most `most` (drift and retries want a look now and then)."""
         now = self._estate.clock.now()
-        edges = [next_change(self._memory.events.values(), now.unix), *self._retry_at.values()]
+        events = self._memory.events.values()
+        handed_over = next_change(events, now.unix + HANDOVER_SECONDS)
+        ahead = None if handed_over is None else handed_over - HANDOVER_SECONDS
+        edges = [next_change(events, now.unix), ahead, *self._retry_at.values()]
         nearest = min((edge for edge in edges if edge is not None), default=None)
         return most if nearest is None else min(most, max(0.0, nearest - now.unix_ms / 1000))
 

@@ -15,7 +15,7 @@ from wattseal.bridge.core.scribe import Scribe
 from wattseal.bridge.explaining import Explanation, explain
 from wattseal.bridge.facts import EventFact, Facts, Standing, order_digest
 from wattseal.bridge.journal import LiveRow, keep_gateway, keep_live
-from wattseal.bridge.plan import plan
+from wattseal.bridge.plan import HANDOVER_SECONDS, plan
 from wattseal.bridge.run import Run, Turn, turns
 from wattseal.bridge.site.model import Device, Site
 from wattseal.bridge.timeline import TimedEvent, is_over, precedence
@@ -148,9 +148,9 @@ def _events(memory: Memory, now: Instant) -> tuple[TimedEvent, ...]:
 
 
 def _considered(memory: Memory, now: int) -> Iterator[TimedEvent]:
-    """Events that run or have just ended, by key. What is still to come moves nothing, and would only fill facts."""
-    over = now - _OVER_SECONDS
-    begun = [timed for timed in memory.events.values() if timed.start <= now and not is_over(timed, over)]
+    """Events that run, have just ended or begin within a handover, by key. Others to come would only fill facts."""
+    over, soon = now - _OVER_SECONDS, now + HANDOVER_SECONDS
+    begun = [timed for timed in memory.events.values() if timed.start <= soon and not is_over(timed, over)]
     begun.sort(key=lambda timed: (is_over(timed, now), precedence(timed)))
     yield from sorted(begun[:_MOST_EVENTS], key=lambda timed: timed.event.origin.key)
 

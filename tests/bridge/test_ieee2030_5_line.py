@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from server_line_world import SERVER_SITE, LineWorld
 
 from wattseal.certs.statement import Kind
+from wattseal.drivers.commands import Command, Order
 from wattseal.protocols.ieee2030_5.client.happenings import Told
 from wattseal.protocols.ieee2030_5.profiles import CSIPAUS_1_3
 from wattseal.protocols.ieee2030_5.vocabulary import EventState
@@ -37,10 +38,14 @@ async def test_a_control_holds_from_its_start_to_its_end_without_a_gap(world):
     """1.6: back-to-back events and the return to the default switch without a trip through nothing."""
     world.show(control(1, 30, 60, watts=1000), control(2, 90, 60, watts=2000))
     await world.run(200)
-    assert [watts for _, _, watts in world.orders()] == [0, 1000, 2000, 0]
+    assert [watts for _, _, watts in world.orders()] == [0, 0, 1000, 1000, 2000, 2000, 0]  # each handed over
     assert all(operation == "limit_inject" for _, operation, _ in world.orders())
     commands = world.bench.line.of(Kind.COMMAND)
-    assert [one.header.issued_at - NOW for one in commands] == [0, 30, 90, 150]
+    assert [one.header.issued_at - NOW for one in commands] == [0, 10, 30, 70, 90, 130, 150]
+    orders = [Order.decode(Command.decode(one.body).order) for one in commands]
+    ends = [order.not_before + order.hold_seconds - NOW for order in orders]
+    assert ends[:-1] == [30, 40, 90, 100, 150, 160], "held until the next is there"
+    assert orders[-1].hold_seconds == 0, "open-ended"
 
 
 async def test_an_intent_rests_on_the_messages_that_speak_of_it(world):
@@ -109,7 +114,7 @@ async def test_a_running_event_that_changes_keeps_its_start(world):
     await world.run(61)
     shortened = next(one for one in reversed(world.intents()) if one.origin.event_id.endswith("0001"))
     assert (shortened.start - NOW, shortened.duration_seconds) == (30, 270)
-    assert [watts for _, _, watts in world.orders()] == [0, 1000, 1000]  # its hold is another, its start is not
+    assert [watts for _, _, watts in world.orders()] == [0, 0, 1000, 1000]  # its hold is another, its start is not
 
 
 async def test_state_and_events_are_durable_together(world):
@@ -131,7 +136,7 @@ async def test_what_is_stored_goes_on_without_the_server(world):
     await world.run(1)
     world.silence(down=True)
     await world.run(400)
-    assert [watts for _, _, watts in world.orders()] == [0, 1000, 0]
+    assert [watts for _, _, watts in world.orders()] == [0, 0, 1000, 1000, 0]
     assert world.bench.core.contacts["north"]["answers"] is False
     world.silence(down=False)
     await world.run(1000)
