@@ -56,7 +56,9 @@ def modes_of(operations: Collection[str], at_site: Collection[str] | None = None
     held by whichever device can, so they are every end device's that is known there.
     """
     together = operations if at_site is None else at_site
-    own = (mode for operation in operations for mode in _DEVICE_MODES.get(operation, ()))
+    own = {mode for operation in operations for mode in _DEVICE_MODES.get(operation, ())}
+    if "target_var" not in operations:
+        own.discard("opModFixedVar")  # of a setMaxVar that was told, it is carried as so many vars
     shared = (mode for operation, mode in _SITE_MODES.items() if operation in together)
     return frozenset(own) | frozenset(shared)
 

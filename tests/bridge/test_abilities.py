@@ -29,8 +29,12 @@ def test_all_operations_together_are_all_modes_that_become_a_wish():
 
 def test_each_operation_is_worth_modes_that_no_other_is():
     """But for setpoints, which a charger that can only be limited is told as the most that it may draw."""
-    for operation in EVERYTHING - {"set_power"}:
+    for operation in EVERYTHING - {"set_power", "fixed_var"}:
         assert modes_of({operation}, at_site=()) - modes_of(EVERYTHING - {operation}, at_site=())
+    # Parts of a setMaxVar that the server was told are carried as vars, so this mode needs both.
+    assert modes_of({"fixed_var"}, at_site=()) == frozenset()
+    assert modes_of({"target_var"}, at_site=()) == {"opModTargetVar"}
+    assert modes_of({"fixed_var", "target_var"}, at_site=()) == {"opModTargetVar", "opModFixedVar"}
     assert modes_of({"set_power"}) < modes_of({"limit_absorb"})
 
 

@@ -21,6 +21,9 @@ from wattseal.protocols.ieee2030_5.translate import (
     ended,
     translate,
 )
+from wattseal.protocols.ieee2030_5.translating.curves import curve as curve_reader
+from wattseal.protocols.ieee2030_5.translating.meaning import NotCarriedError
+from wattseal.protocols.ieee2030_5.translating.reactive import fixed_var
 from wattseal.protocols.ieee2030_5.vocabulary import CurveType, UnitReference
 from wattseal.protocols.wish import (
     AbsorbLimit,
@@ -195,6 +198,32 @@ def test_switches_factors_and_vars() -> None:
         FreqDroop(36, 17, 50, 40, 200),
         TargetVar(-1500),
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    # 50 % of 2200 var; 25 % of 1000 var absorbed; a thousandth of 1000 var has no half
+    [(5000, 1100), (-2500, -250), (1, 0), (10000, 2200), (-10000, -1000)],
+)
+def test_a_part_of_the_set_max_var_that_was_told_is_so_many_vars(value: int, expected: int) -> None:
+    """OpModFixedVar counts from setMaxVar and setMaxVarNeg as the server has them, whatever the inverter's own are."""
+    ratings = Ratings(5000, 4000, inject_vars=2200, absorb_vars=1000)
+    asked = quantities.FixedVarControl(ref_type=UnitReference.SET_MAX_VAR, value=value)
+    assert fixed_var(asked, ratings).wish == TargetVar(expected)
+    of_watts = quantities.FixedVarControl(ref_type=UnitReference.SET_MAX_W, value=value)
+    assert fixed_var(of_watts, ratings).wish == FixedVar(Reference.MAX_WATTS, value)
+
+
+def test_a_curve_in_parts_of_a_set_max_var_that_was_told_is_refused() -> None:
+    """The inverter would take parts of its own maximum: never approximated silently."""
+    read = curve_reader(CurveType.VOLT_VAR)
+    made = curve(CurveType.VOLT_VAR, ref=UnitReference.SET_MAX_VAR)
+    assert read((made, False), Ratings(5000, 4000)).wish.reference is Reference.MAX_VARS
+    with pytest.raises(NotCarriedError) as refused:
+        read((made, False), Ratings(5000, 4000, inject_vars=2200))
+    assert refused.value.reason == "base_differs"
+    of_watts = curve(CurveType.VOLT_VAR, ref=UnitReference.SET_MAX_W)
+    assert read((of_watts, False), Ratings(5000, 4000, inject_vars=2200)).wish.reference is Reference.MAX_WATTS
 
 
 def test_what_cannot_be_meant_is_remarked_and_the_rest_is_carried() -> None:

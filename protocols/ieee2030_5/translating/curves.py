@@ -77,13 +77,19 @@ def curve(expected: CurveType) -> Reader:
     """The reader of the mode that takes curves of this type."""
     shape = SHAPES[expected]
 
-    def read(value: tuple[DERCurve, bool], _: Ratings) -> Meant:
+    def read(value: tuple[DERCurve, bool], ratings: Ratings) -> Meant:
         made, _disabled = value
         if made.curve_type is not expected:
             raise NotCarriedError("curve_type_wrong", f"the curve is of type {int(made.curve_type)}")
+        reference = _reference(made, shape)
+        if reference is Reference.MAX_VARS and ratings.inject_vars is not None:
+            # The server means parts of the setMaxVar that it was told, the device takes parts of its own.
+            raise NotCarriedError(
+                "base_differs", "parts of a setMaxVar that the site file sets are not carried in curves"
+            )
         wish = Curve(
             kind=shape.kind,
-            reference=_reference(made, shape),
+            reference=reference,
             points=_points(made, shape),
             open_loop_ms=None if made.open_loop_tms is None else made.open_loop_tms * _MS_PER_HUNDREDTH,
             volt_reference_per_ten_thousand=_volt_reference(made),

@@ -1,7 +1,7 @@
 """Power factors, fixed and target vars, and frequency droop by parameters. Positive vars are injected, as inside.
 
 opModFixedPFInjectW, -AbsorbW   displacement x 10^multiplier; excitation true is under-excited (absorbs vars)
-opModFixedVar                   ‱ of refType, + injects
+opModFixedVar                   ‱ of refType, + injects; of a setMaxVar that we told: so many var
 opModTargetVar                  var, + injects
 opModFreqDroop                  dead bands mHz, droops thousandths, response 1/100 s
 """
@@ -17,7 +17,7 @@ from wattseal.protocols.ieee2030_5.quantities import (
 )
 from wattseal.protocols.ieee2030_5.quantities import FreqDroop as WireFreqDroop
 from wattseal.protocols.ieee2030_5.translating.meaning import Meant, NotCarriedError, Reader
-from wattseal.protocols.ieee2030_5.translating.numbers import MOST_WATTS, WHOLE, exact, nearest
+from wattseal.protocols.ieee2030_5.translating.numbers import MOST_WATTS, WHOLE, exact, nearest, part_nearest
 from wattseal.protocols.ieee2030_5.vocabulary import UnitReference
 from wattseal.protocols.wish import FixedVar, Flow, FreqDroop, PowerFactor, Reference, TargetVar
 
@@ -50,12 +50,17 @@ def power_factor(flow: Flow) -> Reader:
     return read
 
 
-def fixed_var(value: FixedVarControl, _: Ratings) -> Meant:
-    """Of opModFixedVar."""
+def fixed_var(value: FixedVarControl, ratings: Ratings) -> Meant:
+    """Of opModFixedVar. A part of the setMaxVar that the server was told is so many vars, to the nearest."""
     reference = REFERENCES.get(value.ref_type, Reference.NONE)
     if reference not in VAR_REFERENCES:
         raise NotCarriedError("reference_wrong", f"refType {int(value.ref_type)} is no reference of vars")
-    return Meant(FixedVar(reference, value.value))
+    told = ratings.absorb_vars if value.value < 0 and ratings.absorb_vars is not None else ratings.inject_vars
+    if reference is not Reference.MAX_VARS or told is None:
+        return Meant(FixedVar(reference, value.value))
+    asked, exactly = part_nearest(value.value, told)
+    remark = f"{value.value} ten-thousandths of {told} var taken as {asked} var"
+    return Meant(TargetVar(asked), () if exactly else (remark,))
 
 
 def target_var(value: ReactivePowerControl, _: Ratings) -> Meant:
