@@ -26,6 +26,7 @@ from wattseal.protocols.ieee2030_5.client.negotiation import ACCEPT, QUESTION, n
 from wattseal.protocols.ieee2030_5.profiles import CSIP_2018, PROFILES, Profile
 
 _AUSTRALIAN: Final = "csipaus"
+_NOT_NOW: Final = frozenset({429, *range(500, 600)})
 _log = structlog.get_logger("utility")
 
 
@@ -52,8 +53,8 @@ class _Credentials:
 async def opened_rim(utility: Utility, estate: Estate, base: Path) -> AsyncIterator[Rim]:
     """Opens the exchange with the server; where the profile is "auto", asks it first which one it speaks.
 
-    A server that cannot be asked is spoken to as last time: what is stored must go on while it is away. Raises
-    MisuseError and WorldError where address, certificate or files cannot be used.
+    A server that cannot be asked, or cannot say just now (429, 5xx), is spoken to as last time: what is stored must go
+    on while it is away. Raises MisuseError and WorldError where address, certificate or files cannot be used.
     """
     address = address_of(utility.url)
     credentials = _credentials(utility, base)
@@ -104,7 +105,10 @@ async def _profile(
     mark = f"profile:{utility.name}"
     try:
         async with _exchange(utility, address, credentials, CSIP_2018) as exchange:
-            found = negotiated(await exchange.ask(QUESTION, ACCEPT), address.authority)
+            answer = await exchange.ask(QUESTION, ACCEPT)
+        if answer.status in _NOT_NOW:
+            raise WorldError("profile_not_told", f"{utility.name} answered {answer.status}: it cannot say just now.")
+        found = negotiated(answer, address.authority)
     except WorldError as error:
         last = estate.store.read_now(journal.recall).marks.get(mark, names.index(CSIP_2018.name))
         _log.warning("profile_not_asked", utility=utility.name, reason=error.reason, spoken=names[last])

@@ -22,7 +22,7 @@ from wattseal.certs.device_pki import DevicePki, make_device_pki
 from wattseal.certs.errors import MisuseError, WorldError
 from wattseal.certs.identity import lfdi_of, read_certificates, sfdi_of
 from wattseal.certs.tls import ccm8_server
-from wattseal.protocols.ieee2030_5.client.exchange import Method, Request
+from wattseal.protocols.ieee2030_5.client.exchange import Answer, Method, Request
 from wattseal.protocols.ieee2030_5.core_resources import EndDeviceList
 from wattseal.protocols.ieee2030_5.profiles import CSIP_2018, CSIPAUS_1_3
 
@@ -40,7 +40,7 @@ async def served(world: World, tls=None) -> AsyncIterator[int]:
     """The server in memory behind a real socket."""
 
     async def respond(request: web.Request) -> web.Response:
-        if request.path == "/.well-known/csipaus":
+        if request.path == "/.well-known/csipaus" and request.path not in world.server.faults:
             return web.Response(body=WELL_KNOWN, content_type="application/json")
         answer = world.server.answer(Request(Method(request.method), str(request.rel_url), await request.read()))
         assert not hasattr(answer, "reason")
@@ -153,6 +153,25 @@ async def test_a_server_that_is_away_is_spoken_to_as_last_time(tmp_path, pki):
             assert (rim.profile, rim.dcap) == (CSIPAUS_1_3, "/dcap")
     async with opened_rim(utility, bench.estate, box) as rim:
         assert rim.profile is CSIPAUS_1_3
+    bench.close()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_server_that_cannot_say_now_is_spoken_to_as_last_time(tmp_path, pki, status):
+    """A server under load does not make a CSIP-AUS box speak another profile, now or after the next start."""
+    box = tmp_path / "box"
+    box.mkdir()
+    world = known_server(pki, CSIPAUS_1_3)
+    async with served(world, ccm8_server(pki.server, pki.authority)) as port:
+        bench = Bench(make_bench(box, site_for(port, pki, box)))
+        utility = bench.estate.site.utilities[0]
+        async with opened_rim(utility, bench.estate, box) as rim:
+            assert rim.profile is CSIPAUS_1_3
+        world.server.faults["/.well-known/csipaus"] = Answer(status)
+        async with opened_rim(utility, bench.estate, box) as rim:
+            assert rim.profile is CSIPAUS_1_3
+    async with opened_rim(utility, bench.estate, box) as rim:
+        assert rim.profile is CSIPAUS_1_3, "nor was it remembered"
     bench.close()
 
 
