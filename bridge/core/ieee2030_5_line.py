@@ -87,6 +87,7 @@ class ServerLine:
         self._kept = b""
         self._contact = Contact(core.contacts, utility.name)
         self._session: ClientSession | None = None
+        self._lost: asyncio.Queue[Exception] = asyncio.Queue()
 
     @property
     def session(self) -> ClientSession:
@@ -104,6 +105,7 @@ class ServerLine:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._measure())
+                    group.create_task(self._ends_where_a_notification_was_lost())
                     await shell.run(session, rim.exchange, self._estate.clock, self.handle, self.save, self._wake)
             except ExceptionGroup as several:
                 raise _first_of(several) from several
@@ -148,10 +150,18 @@ class ServerLine:
                     await self._handled(happening)
 
     async def notified(self, path: str, body: bytes, peer_lfdi: bytes | None) -> int:
-        """A notification at our door: it is durable before it is answered. The status of the answer."""
+        """A notification at our door: it is durable before it is answered. The status of the answer.
+
+        Where it cannot be made durable the line ends: its session knows by then what the core does not. The next one
+        begins with what is durable, and tells it whole.
+        """
         status, happenings = self.session.notified(self._estate.clock.now(), path, body, peer_lfdi)
-        await self.handle(happenings)
-        await self.save(self.session.state_bytes())
+        try:
+            await self.handle(happenings)
+            await self.save(self.session.state_bytes())
+        except Exception as error:
+            self._lost.put_nowait(error)
+            raise
         self._wake.set()
         return status
 
@@ -298,6 +308,9 @@ class ServerLine:
         listener = server_of(self._utility).listener
         if listener is not None:
             await stack.enter_async_context(notification_door(listener, rim.server_tls, self.notified))
+
+    async def _ends_where_a_notification_was_lost(self) -> None:
+        raise await self._lost.get()
 
     async def _measure(self) -> None:
         period = min((device.sampling_seconds for device in self._estate.site.devices), default=10)

@@ -21,6 +21,7 @@ from wattseal.bridge.server_findings import server_findings
 from wattseal.certs.device_pki import DevicePki, make_device_pki
 from wattseal.certs.errors import MisuseError, WorldError
 from wattseal.certs.identity import lfdi_of, read_certificates, sfdi_of
+from wattseal.certs.storage import StorageError
 from wattseal.certs.tls import ccm8_server
 from wattseal.protocols.ieee2030_5.client.exchange import Answer, Method, Request
 from wattseal.protocols.ieee2030_5.core_resources import EndDeviceList
@@ -230,4 +231,27 @@ async def test_notifications_are_answered_at_the_door_of_the_line(tmp_path, pki)
                 assert answer.status in expected
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        bench.close()
+
+
+async def test_a_notification_that_the_disk_did_not_take_ends_the_line(tmp_path, pki):
+    """What the session has heard and the core has not would never be told again: the line is made anew instead."""
+    world = known_server(pki, CSIPAUS_1_3)
+    async with served(world, ccm8_server(pki.server, pki.authority)) as port:
+        box = tmp_path / "box"
+        box.mkdir()
+        bench = running(Bench(make_bench(box, site_for(port, pki, box))))
+        line = ServerLine(bench.estate.site.utilities[0], bench.core, bench.estate, box)
+        task = asyncio.create_task(line.run())
+        await until(lambda: bench.core.contacts.get("north", {}).get("devices"), task)
+
+        async def busy(_happenings):
+            raise StorageError("storage_failed", "The database is locked.")
+
+        line.handle = busy  # of the notification alone: the session's loop holds its own way already
+        with pytest.raises(StorageError):
+            await line.notified("/2030/nonsense", b"<x/>", None)
+        with pytest.raises(StorageError):
+            async with asyncio.timeout(20):
+                await task
         bench.close()
