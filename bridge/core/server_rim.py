@@ -21,6 +21,7 @@ from wattseal.bridge.site.server_reader import AUTO
 from wattseal.certs.errors import WorldError
 from wattseal.certs.identity import read_certificates
 from wattseal.certs.tls import CCM8_CIPHERS, CCM8_OR_GCM_CIPHERS, TlsIdentity, ccm8_client, ccm8_server
+from wattseal.protocols.ieee2030_5.client.exchange import Answer
 from wattseal.protocols.ieee2030_5.client.http import DeviceExchange, ServerJudge
 from wattseal.protocols.ieee2030_5.client.negotiation import ACCEPT, QUESTION, negotiated
 from wattseal.protocols.ieee2030_5.profiles import CSIP_2018, PROFILES, Profile
@@ -105,10 +106,7 @@ async def _profile(
     mark = f"profile:{utility.name}"
     try:
         async with _exchange(utility, address, credentials, CSIP_2018) as exchange:
-            answer = await exchange.ask(QUESTION, ACCEPT)
-        if answer.status in _NOT_NOW:
-            raise WorldError("profile_not_told", f"{utility.name} answered {answer.status}: it cannot say just now.")
-        found = negotiated(answer, address.authority)
+            found = negotiated(await _answer(exchange), address.authority)
     except WorldError as error:
         last = estate.store.read_now(journal.recall).marks.get(mark, names.index(CSIP_2018.name))
         _log.warning("profile_not_asked", utility=utility.name, reason=error.reason, spoken=names[last])
@@ -117,3 +115,11 @@ async def _profile(
     estate.store.commit_now(partial(journal.keep_mark, name=mark, value=names.index(profile.name)))
     _log.info("profile_found", utility=utility.name, profile=profile.name)
     return profile, dcap
+
+
+async def _answer(exchange: DeviceExchange) -> Answer:
+    """The server's answer to which profile it speaks. Raises WorldError where it cannot say just now."""
+    answer = await exchange.ask(QUESTION, ACCEPT)
+    if answer.status in _NOT_NOW:
+        raise WorldError("profile_not_told", f"The server answered {answer.status}: it cannot say just now.")
+    return answer
