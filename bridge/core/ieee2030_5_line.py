@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +18,7 @@ import structlog
 
 from wattseal.bridge import journal
 from wattseal.bridge.charging import need_at
+from wattseal.bridge.core.beginning_anew import BeginningAnew
 from wattseal.bridge.core.contact import Contact
 from wattseal.bridge.core.core import Core, Estate
 from wattseal.bridge.core.deed import Deed
@@ -186,6 +188,7 @@ class ServerLine:
                 duty.take(measured)
             self._wake.set()
         self._reserve(now_ms // 1000)
+        await self._withdraw_what_was_held_back()
 
     async def acknowledge(self, event_id: str) -> bool:
         """A person has acknowledged a text that is shown, by its mRID; False where there is none such."""
@@ -236,7 +239,8 @@ class ServerLine:
         published = {event_id: timed for (of, event_id), timed in self._core.memory.events.items() if of == name}
         cancelled = frozenset[str]().union(*(one.cancelled for one in mentioned))
         taken = []
-        for one in differences(published, translation.events, cancelled, now.unix, changed.known_until):
+        found = differences(published, translation.events, cancelled, now.unix, changed.known_until)
+        for one in self._anew.passed(found, changed, self.session.survey):
             known_as = one.event.origin.event_id.partition("~")[0]
             programme = programmes.get(known_as, "")
             rests_on = (known_as, PROGRAMME + programme) if programme else (known_as,)
@@ -249,6 +253,12 @@ class ServerLine:
             arrivals = [self._arrival(b"")]  # the record of what asked for this is lost; that is put on record
         told = await self._core.take_all(Tidings(name, arrivals, taken), lambda _consents: self._state())
         self._contact.denied({key[1]: consent.why for key, consent in told.consents if not consent.opt_in})
+
+    async def _withdraw_what_was_held_back(self) -> None:
+        async with self._one_at_a_time:
+            told = self._anew.due(self.session.survey)
+            if told is not None:
+                await self._scheduled(replace(told, heard=()))
 
     def _state(self) -> bytes:
         self._kept = self.session.state_bytes()
@@ -298,9 +308,12 @@ class ServerLine:
     def _recalled(self, config: ClientConfig, duties: Sequence[Duty]) -> ClientSession:
         """The session as it was kept; a state of another release is told and begun anew: the server is read again."""
         kept = self._estate.store.read_now(journal.recall).sessions.get(self._utility.name)
+        published = any(of == self._utility.name for of, _ in self._core.memory.events)
+        self._anew = BeginningAnew(lost=kept is None and published)
         try:
             return ClientSession(config, kept, duties)
         except WorldError as error:
+            self._anew = BeginningAnew(lost=published)
             _log.error("session_state_unread", utility=self._utility.name, reason=error.reason, sentence=error.sentence)
             return ClientSession(config, None, duties)
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from server_line_world import SERVER_SITE, LineWorld
 
 from wattseal.certs.statement import Kind
+from wattseal.protocols.ieee2030_5.client.exchange import Answer
 from wattseal.protocols.ieee2030_5.client.happenings import Told
 from wattseal.protocols.ieee2030_5.profiles import CSIPAUS_1_3
 from wattseal.protocols.ieee2030_5.vocabulary import EventState
@@ -204,6 +205,28 @@ async def test_a_kept_state_of_another_release_is_read_anew(world):
     world.open_line()
     await world.run(1)
     assert world.orders() == [("battery", "limit_inject", 0)]
+
+
+@pytest.mark.parametrize("unread", ["/derp/1/dderc", "/derp/1/derc", "/derp", "/edev/1/fsa"])
+async def test_what_was_published_stands_until_a_session_without_state_has_read_the_server(world, unread):
+    """G12: a state that was lost does not end what the utility never took back; read whole, what is gone ends."""
+    world.show(control(1, 30, 60_000))
+    await world.run(60)
+    told = world.told()
+    await world.line.save(b"not a state")
+    world.server.faults[unread] = Answer(500)
+    world.open_line()
+    await world.run(200)
+    await world.hand_in()
+    assert not [one for one in world.told() if one[1] != "standing"]
+    assert {(operation, watts <= 1000) for _, operation, watts in world.orders()} == {("limit_inject", True)}
+    del world.server.faults[unread]
+    world.show(control(1, 30, 60_000, event_status=status(EventState.CANCELLED)))
+    await world.run(2000)
+    await world.hand_in()
+    await world.run(10)
+    assert {one[:2] for one in world.told()[len(told) :]} & {("0001", "withdrawn"), ("0001", "cancelled")}
+    assert world.orders()[-1] == ("battery", "limit_inject", 0)
 
 
 async def test_percent_is_of_the_envelope_that_the_server_was_told(world):
