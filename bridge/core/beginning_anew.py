@@ -1,8 +1,8 @@
 """After a session's state was lost: what was published stands until the server was read whole once.
 
 A session that knows nothing tells an empty schedule. To believe it would withdraw limits that the utility never took
-back, because a list could not be read, or because the server is away. What it has read is published as ever, cancellations
-too; only what is merely missing waits, and its own end is not put off. Pure.
+back, because a list could not be read, or because the server is away. What it has read is published as ever, with
+cancellations; only what is merely missing waits, and its own end is not put off. Pure.
 """
 
 from collections.abc import Iterable
