@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -71,6 +72,8 @@ from wattseal.protocols.ieee2030_5.settings_in_force import settings_in_force
 from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, remarks_of, translate
 from wattseal.protocols.ingress import Report
 
+NOBODYS: Final = frozenset({"notification_foreign", "notification_unknown"})
+"""What a stranger brings to our door is told and not put on record: else whoever knocks could fill the disk."""
 _TAKERS = (DerReports, Information, Metering, LogEvents, LoadShed)
 _log = structlog.get_logger("utility")
 
@@ -217,7 +220,8 @@ class ServerLine:
                 await self._scheduled(happening)
             case MessageRefused(href, raw, reason, sentence):
                 _log.warning("message_refused", utility=self._utility.name, href=href, reason=reason, sentence=sentence)
-                await self._core.refuse(self._arrival(raw), reason)
+                if reason not in NOBODYS:
+                    await self._core.refuse(self._arrival(raw), reason)
             case Noted(note):
                 _log.info(
                     "event_note", utility=self._utility.name, kind=str(note.kind), about=note.subject.hex().upper()

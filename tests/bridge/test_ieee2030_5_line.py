@@ -187,6 +187,16 @@ async def test_a_document_that_cannot_be_read_is_on_record(world):
     assert world.orders() == [("battery", "limit_inject", 0)]
 
 
+async def test_what_a_stranger_brings_to_the_door_is_answered_and_not_kept(world):
+    """1.10: a path that is no subscription of ours draws 400; nobody fills the record by knocking."""
+    await world.run(1)
+    before, kept = len(world.bench.statements()), len(world.bench.record().contents)
+    for number in range(20):
+        assert await world.line.notified(f"/notes/{number}", b"<Notification/>" * 1000, bytes(20)) == 400
+    assert len(world.bench.statements()) == before
+    assert len(world.bench.record().contents) == kept
+
+
 async def test_a_report_of_a_reading_names_the_readings(world):
     """What was told rests on attested readings: the sealed ones that were handed in."""
     await world.run(1)
