@@ -27,7 +27,10 @@ def server_findings(site: Site, box: Box, now: datetime | None = None) -> Iterat
 
 def _server(utility: Utility, server: Server, base: Path, now: datetime) -> Iterator[Finding]:
     if not server.lfdi:
-        sentence = f"{utility.name} has no server_lfdi: any server that its authority vouches for is believed."
+        sentence = (
+            f"{utility.name} has no server_lfdi: whoever has a device certificate under its authority is believed, as"
+            " the server and as the sender of notifications."
+        )
         yield Finding("server_not_pinned", sentence, False)
     if server.pin is None:
         yield Finding("pin_not_compared", f"{utility.name} has no pin: its registrations are taken unseen.", False)

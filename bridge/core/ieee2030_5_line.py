@@ -9,14 +9,17 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from wattseal.bridge import journal
 from wattseal.bridge.charging import need_at
+from wattseal.bridge.core.beginning_anew import BeginningAnew
 from wattseal.bridge.core.contact import Contact
 from wattseal.bridge.core.core import Core, Estate
 from wattseal.bridge.core.deed import Deed
@@ -69,6 +72,8 @@ from wattseal.protocols.ieee2030_5.settings_in_force import settings_in_force
 from wattseal.protocols.ieee2030_5.translate import DIALECT, PROGRAMME, TRANSLATOR, event_id_of, remarks_of, translate
 from wattseal.protocols.ingress import Report
 
+NOBODYS: Final = frozenset({"notification_foreign", "notification_unknown"})
+"""What a stranger brings to our door is told and not put on record: else whoever knocks could fill the disk."""
 _TAKERS = (DerReports, Information, Metering, LogEvents, LoadShed)
 _log = structlog.get_logger("utility")
 
@@ -87,6 +92,7 @@ class ServerLine:
         self._kept = b""
         self._contact = Contact(core.contacts, utility.name)
         self._session: ClientSession | None = None
+        self._lost: asyncio.Queue[Exception] = asyncio.Queue()
 
     @property
     def session(self) -> ClientSession:
@@ -104,6 +110,7 @@ class ServerLine:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._measure())
+                    group.create_task(self._ends_where_a_notification_was_lost())
                     await shell.run(session, rim.exchange, self._estate.clock, self.handle, self.save, self._wake)
             except ExceptionGroup as several:
                 raise _first_of(several) from several
@@ -148,10 +155,18 @@ class ServerLine:
                     await self._handled(happening)
 
     async def notified(self, path: str, body: bytes, peer_lfdi: bytes | None) -> int:
-        """A notification at our door: it is durable before it is answered. The status of the answer."""
+        """A notification at our door: it is durable before it is answered. The status of the answer.
+
+        Where it cannot be made durable the line ends: its session knows by then what the core does not. The next one
+        begins with what is durable, and tells it whole.
+        """
         status, happenings = self.session.notified(self._estate.clock.now(), path, body, peer_lfdi)
-        await self.handle(happenings)
-        await self.save(self.session.state_bytes())
+        try:
+            await self.handle(happenings)
+            await self.save(self.session.state_bytes())
+        except Exception as error:
+            self._lost.put_nowait(error)
+            raise
         self._wake.set()
         return status
 
@@ -176,6 +191,7 @@ class ServerLine:
                 duty.take(measured)
             self._wake.set()
         self._reserve(now_ms // 1000)
+        await self._withdraw_what_was_held_back()
 
     async def acknowledge(self, event_id: str) -> bool:
         """A person has acknowledged a text that is shown, by its mRID; False where there is none such."""
@@ -204,7 +220,8 @@ class ServerLine:
                 await self._scheduled(happening)
             case MessageRefused(href, raw, reason, sentence):
                 _log.warning("message_refused", utility=self._utility.name, href=href, reason=reason, sentence=sentence)
-                await self._core.refuse(self._arrival(raw), reason)
+                if reason not in NOBODYS:
+                    await self._core.refuse(self._arrival(raw), reason)
             case Noted(note):
                 _log.info(
                     "event_note", utility=self._utility.name, kind=str(note.kind), about=note.subject.hex().upper()
@@ -226,7 +243,8 @@ class ServerLine:
         published = {event_id: timed for (of, event_id), timed in self._core.memory.events.items() if of == name}
         cancelled = frozenset[str]().union(*(one.cancelled for one in mentioned))
         taken = []
-        for one in differences(published, translation.events, cancelled, now.unix, changed.known_until):
+        found = differences(published, translation.events, cancelled, now.unix, changed.known_until)
+        for one in self._anew.passed(found, changed, self.session.survey):
             known_as = one.event.origin.event_id.partition("~")[0]
             programme = programmes.get(known_as, "")
             rests_on = (known_as, PROGRAMME + programme) if programme else (known_as,)
@@ -239,6 +257,12 @@ class ServerLine:
             arrivals = [self._arrival(b"")]  # the record of what asked for this is lost; that is put on record
         told = await self._core.take_all(Tidings(name, arrivals, taken), lambda _consents: self._state())
         self._contact.denied({key[1]: consent.why for key, consent in told.consents if not consent.opt_in})
+
+    async def _withdraw_what_was_held_back(self) -> None:
+        async with self._one_at_a_time:
+            told = self._anew.due(self.session.survey)
+            if told is not None:
+                await self._scheduled(replace(told, heard=()))
 
     def _state(self) -> bytes:
         self._kept = self.session.state_bytes()
@@ -288,9 +312,12 @@ class ServerLine:
     def _recalled(self, config: ClientConfig, duties: Sequence[Duty]) -> ClientSession:
         """The session as it was kept; a state of another release is told and begun anew: the server is read again."""
         kept = self._estate.store.read_now(journal.recall).sessions.get(self._utility.name)
+        published = any(of == self._utility.name for of, _ in self._core.memory.events)
+        self._anew = BeginningAnew(lost=kept is None and published)
         try:
             return ClientSession(config, kept, duties)
         except WorldError as error:
+            self._anew = BeginningAnew(lost=published)
             _log.error("session_state_unread", utility=self._utility.name, reason=error.reason, sentence=error.sentence)
             return ClientSession(config, None, duties)
 
@@ -298,6 +325,9 @@ class ServerLine:
         listener = server_of(self._utility).listener
         if listener is not None:
             await stack.enter_async_context(notification_door(listener, rim.server_tls, self.notified))
+
+    async def _ends_where_a_notification_was_lost(self) -> None:
+        raise await self._lost.get()
 
     async def _measure(self) -> None:
         period = min((device.sampling_seconds for device in self._estate.site.devices), default=10)

@@ -57,7 +57,9 @@ def require_fit(box: Box, source: TimeSource) -> tuple[Site, Manifest]:
     box.require_owner_gone(lab=site.lab)
     manifest = _manifest(box, site, int(source.wall()))
     addresses = (*(utility.url for utility in site.utilities), *(device.address for device in site.devices))
-    hosts = (urlsplit(address).hostname or address for address in addresses)
+    hosts = [urlsplit(address).hostname or address for address in addresses]
+    servers = (utility.server for utility in site.utilities)
+    hosts += [server.listener.host for server in servers if server is not None and server.listener is not None]
     admit(source, lab=manifest.lab, floor=manifest.statement.header.issued_at, hosts=hosts)
     return site, manifest
 

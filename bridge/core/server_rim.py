@@ -21,11 +21,13 @@ from wattseal.bridge.site.server_reader import AUTO
 from wattseal.certs.errors import WorldError
 from wattseal.certs.identity import read_certificates
 from wattseal.certs.tls import CCM8_CIPHERS, CCM8_OR_GCM_CIPHERS, TlsIdentity, ccm8_client, ccm8_server
+from wattseal.protocols.ieee2030_5.client.exchange import Answer
 from wattseal.protocols.ieee2030_5.client.http import DeviceExchange, ServerJudge
 from wattseal.protocols.ieee2030_5.client.negotiation import ACCEPT, QUESTION, negotiated
 from wattseal.protocols.ieee2030_5.profiles import CSIP_2018, PROFILES, Profile
 
 _AUSTRALIAN: Final = "csipaus"
+_NOT_NOW: Final = frozenset({429, *range(500, 600)})
 _log = structlog.get_logger("utility")
 
 
@@ -52,8 +54,8 @@ class _Credentials:
 async def opened_rim(utility: Utility, estate: Estate, base: Path) -> AsyncIterator[Rim]:
     """Opens the exchange with the server; where the profile is "auto", asks it first which one it speaks.
 
-    A server that cannot be asked is spoken to as last time: what is stored must go on while it is away. Raises
-    MisuseError and WorldError where address, certificate or files cannot be used.
+    A server that cannot be asked, or cannot say just now (429, 5xx), is spoken to as last time: what is stored must go
+    on while it is away. Raises MisuseError and WorldError where address, certificate or files cannot be used.
     """
     address = address_of(utility.url)
     credentials = _credentials(utility, base)
@@ -104,7 +106,7 @@ async def _profile(
     mark = f"profile:{utility.name}"
     try:
         async with _exchange(utility, address, credentials, CSIP_2018) as exchange:
-            found = negotiated(await exchange.ask(QUESTION, ACCEPT), address.authority)
+            found = negotiated(await _answer(exchange), address.authority)
     except WorldError as error:
         last = estate.store.read_now(journal.recall).marks.get(mark, names.index(CSIP_2018.name))
         _log.warning("profile_not_asked", utility=utility.name, reason=error.reason, spoken=names[last])
@@ -113,3 +115,11 @@ async def _profile(
     estate.store.commit_now(partial(journal.keep_mark, name=mark, value=names.index(profile.name)))
     _log.info("profile_found", utility=utility.name, profile=profile.name)
     return profile, dcap
+
+
+async def _answer(exchange: DeviceExchange) -> Answer:
+    """The server's answer to which profile it speaks. Raises WorldError where it cannot say just now."""
+    answer = await exchange.ask(QUESTION, ACCEPT)
+    if answer.status in _NOT_NOW:
+        raise WorldError("profile_not_told", f"The server answered {answer.status}: it cannot say just now.")
+    return answer

@@ -24,7 +24,9 @@ envelope permits that. The same order given again is then clamped like any other
 
 All this concerns the power function. Of the others only `available`, `known` and `forbidden` are asked (of the
 revert-to too): what they set is bounded by the profile and the device. To cease to energize is always toward the safe
-side; to energize is the one thing among them that is not.
+side; to energize is the one thing among them that is not. A release of one of them writes too (it energizes, or takes a
+curve out of force), so where the owner forbids all operations of a function, nobody releases it either: what stands
+there was set at the device.
 
 Site: each direction is summed by itself over the live powers that were ordered. What one device absorbs earns no room
 to inject for another: it may end at any time, and its end must never be held up.
@@ -38,7 +40,7 @@ from typing import Final
 from wattseal.drivers.commands import Function, Operation, Order, Value
 from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.manifest_sections import SOC_FULL_PERMILLE, DeviceEnvelope, SiteEnvelope
-from wattseal.drivers.operations import FUNCTION_OF
+from wattseal.drivers.operations import FUNCTION_OF, operations_of_function
 
 RAMP_CREDIT_SECONDS: Final = 60  # after a long rest one step is no larger than what a minute of ramp comes to
 
@@ -63,12 +65,16 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked of one device: `watts` signed for SET_POWER, non-negative for limits, 0 for all else."""
+    """What is asked of one device: `watts` signed for SET_POWER, non-negative for limits, 0 for all else.
+
+    `released`: of a release, the function that it ends.
+    """
 
     device: str
     operation: Operation
     watts: int
     revert_to: tuple[Operation, int] = (Operation.RELEASE, 0)
+    released: Function = Function.POWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,9 @@ class Ruling:
 
 def judge(ask: Ask, envelope: SiteEnvelope, local: Mapping[str, LocalFacts], monotonic: float) -> Ruling:
     """How far `ask` may be followed now."""
-    if ask.operation is Operation.RELEASE:
-        return Ruling(0, None)
     known, bounds = local.get(ask.device), envelope.device(ask.device)
+    if ask.operation is Operation.RELEASE:
+        return Ruling(None, Rule.FORBIDDEN) if _is_the_owners(ask.released, bounds) else Ruling(0, None)
     if known is None or not known.available:
         return Ruling(None, Rule.UNAVAILABLE)
     facts = foreseen(known, monotonic)
@@ -241,6 +247,13 @@ def _start_of(operation: Operation, watts: int, facts: LocalFacts) -> int:
         return _live(operation, facts) or 0
     present = present_watts(facts)
     return abs(present) if _sign(present) == _sign(watts) else 0
+
+
+def _is_the_owners(function: Function, bounds: DeviceEnvelope | None) -> bool:
+    """Whether the owner keeps a function other than power to himself: all its operations are forbidden."""
+    if function is Function.POWER or bounds is None:
+        return False
+    return operations_of_function(function) <= set(bounds.forbidden)
 
 
 def _revert_permitted(revert_to: tuple[Operation, int], bounds: DeviceEnvelope) -> bool:

@@ -225,7 +225,9 @@ _BODIES: Final[Mapping[Kind, Callable[[bytes], Body]]] = {
 
 
 def _ask_of(order: Order) -> Ask:
-    return Ask(order.device, order.operation, order.watts, (order.revert_to[0], order.revert_watts))
+    return Ask(
+        order.device, order.operation, order.watts, (order.revert_to[0], order.revert_watts), released=order.released
+    )
 
 
 def _opaque(body: bytes) -> None:

@@ -10,6 +10,7 @@ from server_line_world import SERVER_SITE, LineWorld
 
 from wattseal.certs.statement import Kind
 from wattseal.drivers.commands import Command, Order
+from wattseal.protocols.ieee2030_5.client.exchange import Answer
 from wattseal.protocols.ieee2030_5.client.happenings import Told
 from wattseal.protocols.ieee2030_5.profiles import CSIPAUS_1_3
 from wattseal.protocols.ieee2030_5.vocabulary import EventState
@@ -191,6 +192,16 @@ async def test_a_document_that_cannot_be_read_is_on_record(world):
     assert world.orders() == [("battery", "limit_inject", 0)]
 
 
+async def test_what_a_stranger_brings_to_the_door_is_answered_and_not_kept(world):
+    """1.10: a path that is no subscription of ours draws 400; nobody fills the record by knocking."""
+    await world.run(1)
+    before, kept = len(world.bench.statements()), len(world.bench.record().contents)
+    for number in range(20):
+        assert await world.line.notified(f"/notes/{number}", b"<Notification/>" * 1000, bytes(20)) == 400
+    assert len(world.bench.statements()) == before
+    assert len(world.bench.record().contents) == kept
+
+
 async def test_a_report_of_a_reading_names_the_readings(world):
     """What was told rests on attested readings: the sealed ones that were handed in."""
     await world.run(1)
@@ -209,6 +220,28 @@ async def test_a_kept_state_of_another_release_is_read_anew(world):
     world.open_line()
     await world.run(1)
     assert world.orders() == [("battery", "limit_inject", 0)]
+
+
+@pytest.mark.parametrize("unread", ["/derp/1/dderc", "/derp/1/derc", "/derp", "/edev/1/fsa"])
+async def test_what_was_published_stands_until_a_session_without_state_has_read_the_server(world, unread):
+    """G12: a state that was lost does not end what the utility never took back; read whole, what is gone ends."""
+    world.show(control(1, 30, 60_000))
+    await world.run(60)
+    told = world.told()
+    await world.line.save(b"not a state")
+    world.server.faults[unread] = Answer(500)
+    world.open_line()
+    await world.run(200)
+    await world.hand_in()
+    assert not [one for one in world.told() if one[1] != "standing"]
+    assert {(operation, watts <= 1000) for _, operation, watts in world.orders()} == {("limit_inject", True)}
+    del world.server.faults[unread]
+    world.show(control(1, 30, 60_000, event_status=status(EventState.CANCELLED)))
+    await world.run(2000)
+    await world.hand_in()
+    await world.run(10)
+    assert {one[:2] for one in world.told()[len(told) :]} & {("0001", "withdrawn"), ("0001", "cancelled")}
+    assert world.orders()[-1] == ("battery", "limit_inject", 0)
 
 
 async def test_percent_is_of_the_envelope_that_the_server_was_told(world):

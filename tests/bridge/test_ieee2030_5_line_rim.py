@@ -21,8 +21,9 @@ from wattseal.bridge.server_findings import server_findings
 from wattseal.certs.device_pki import DevicePki, make_device_pki
 from wattseal.certs.errors import MisuseError, WorldError
 from wattseal.certs.identity import lfdi_of, read_certificates, sfdi_of
+from wattseal.certs.storage import StorageError
 from wattseal.certs.tls import ccm8_server
-from wattseal.protocols.ieee2030_5.client.exchange import Method, Request
+from wattseal.protocols.ieee2030_5.client.exchange import Answer, Method, Request
 from wattseal.protocols.ieee2030_5.core_resources import EndDeviceList
 from wattseal.protocols.ieee2030_5.profiles import CSIP_2018, CSIPAUS_1_3
 
@@ -40,7 +41,7 @@ async def served(world: World, tls=None) -> AsyncIterator[int]:
     """The server in memory behind a real socket."""
 
     async def respond(request: web.Request) -> web.Response:
-        if request.path == "/.well-known/csipaus":
+        if request.path == "/.well-known/csipaus" and request.path not in world.server.faults:
             return web.Response(body=WELL_KNOWN, content_type="application/json")
         answer = world.server.answer(Request(Method(request.method), str(request.rel_url), await request.read()))
         assert not hasattr(answer, "reason")
@@ -156,6 +157,25 @@ async def test_a_server_that_is_away_is_spoken_to_as_last_time(tmp_path, pki):
     bench.close()
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_server_that_cannot_say_now_is_spoken_to_as_last_time(tmp_path, pki, status):
+    """A server under load does not make a CSIP-AUS box speak another profile, now or after the next start."""
+    box = tmp_path / "box"
+    box.mkdir()
+    world = known_server(pki, CSIPAUS_1_3)
+    async with served(world, ccm8_server(pki.server, pki.authority)) as port:
+        bench = Bench(make_bench(box, site_for(port, pki, box)))
+        utility = bench.estate.site.utilities[0]
+        async with opened_rim(utility, bench.estate, box) as rim:
+            assert rim.profile is CSIPAUS_1_3
+        world.server.faults["/.well-known/csipaus"] = Answer(status)
+        async with opened_rim(utility, bench.estate, box) as rim:
+            assert rim.profile is CSIPAUS_1_3
+    async with opened_rim(utility, bench.estate, box) as rim:
+        assert rim.profile is CSIPAUS_1_3, "nor was it remembered"
+    bench.close()
+
+
 async def test_the_doctor_tells_who_we_are_there(tmp_path, pki):
     """BASIC-001: LFDI and SFDI of our certificate; what a peer would object to; what is not compared."""
     box = tmp_path / "box"
@@ -211,4 +231,27 @@ async def test_notifications_are_answered_at_the_door_of_the_line(tmp_path, pki)
                 assert answer.status in expected
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        bench.close()
+
+
+async def test_a_notification_that_the_disk_did_not_take_ends_the_line(tmp_path, pki):
+    """What the session has heard and the core has not would never be told again: the line is made anew instead."""
+    world = known_server(pki, CSIPAUS_1_3)
+    async with served(world, ccm8_server(pki.server, pki.authority)) as port:
+        box = tmp_path / "box"
+        box.mkdir()
+        bench = running(Bench(make_bench(box, site_for(port, pki, box))))
+        line = ServerLine(bench.estate.site.utilities[0], bench.core, bench.estate, box)
+        task = asyncio.create_task(line.run())
+        await until(lambda: bench.core.contacts.get("north", {}).get("devices"), task)
+
+        async def busy(_happenings):
+            raise StorageError("storage_failed", "The database is locked.")
+
+        line.handle = busy  # of the notification alone: the session's loop holds its own way already
+        with pytest.raises(StorageError):
+            await line.notified("/2030/nonsense", b"<x/>", None)
+        with pytest.raises(StorageError):
+            async with asyncio.timeout(20):
+                await task
         bench.close()

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from bridge_world import NOW, SITE_TEXT, Time, make_bench
+from server_line_world import SERVER_SITE
 from ven_world import dispatch, oadr_event
 
 from wattseal.bridge.core.opening import TIME_FLOOR, open_estate
@@ -86,6 +87,17 @@ def test_a_utility_elsewhere_is_no_part_of_a_lab_on_a_virtual_clock(tmp_path):
     made = Box(tmp_path / "b")
     text = SITE_TEXT.replace(b'"http://127.0.0.1:8080"', b'"http://utility.example/"\ninsecure = "a bench"')
     make_box(made.root, now=NOW, site_text=text)
+    sign_manifest(made.root, now=NOW)
+    with pytest.raises(MisuseError) as caught:
+        open_estate(made, HandMoved())
+    assert caught.value.reason == "clock_not_loopback"
+
+
+def test_a_lab_on_a_virtual_clock_listens_on_this_machine_alone(tmp_path):
+    """Notifications come from outside as much as answers do."""
+    made = Box(tmp_path / "b")
+    door = b'[utility.listener]\naddress = "0.0.0.0:8443"\nuri = "https://box.example/notes"\n'
+    make_box(made.root, now=NOW, site_text=SERVER_SITE + door)
     sign_manifest(made.root, now=NOW)
     with pytest.raises(MisuseError) as caught:
         open_estate(made, HandMoved())

@@ -8,10 +8,10 @@ from wattseal.certs.clock import ClockQuality
 from wattseal.certs.policy import Name
 from wattseal.drivers.commands import Function, Operation, release_of
 from wattseal.drivers.gate.acceptance import Accepted, Refused
-from wattseal.drivers.gate.envelope import Ask, Rule, judge, outgrown, permitted_back, raises_power
+from wattseal.drivers.gate.envelope import Ask, Rule, Ruling, judge, outgrown, permitted_back, raises_power
 from wattseal.drivers.gate.outcomes import LocalFacts
 from wattseal.drivers.manifest_sections import DeviceEnvelope, SiteEnvelope
-from wattseal.drivers.operations import FUNCTION_OF, POWER_OPERATIONS, unit_of
+from wattseal.drivers.operations import FUNCTION_OF, POWER_OPERATIONS, operations_of_function, unit_of
 
 ENERGIZE, FACTOR, TARGET = Operation.ENERGIZE, Operation.POWER_FACTOR_INJECT, Operation.TARGET_VAR
 BESIDE = [operation for operation in Operation if operation not in POWER_OPERATIONS | {Operation.RELEASE}]
@@ -60,6 +60,36 @@ def test_what_is_forbidden_is_forbidden_for_every_function(operation):
         judge(Ask("battery", other, 0), SITE, {"battery": replace(BUSY, available=False)}, T).rule is Rule.UNAVAILABLE
     )
     assert judge(Ask("battery", other, 0), SiteEnvelope((), 0, 0), local, T).rule is Rule.UNKNOWN
+
+
+@pytest.mark.parametrize("function", [one for one in Function if one is not Function.POWER])
+def test_what_the_owner_keeps_to_himself_is_not_released_either(function):
+    """SunSpec 703 ES, 705 Ena and the like: a release of a function writes, and would undo what the owner set there."""
+    local = {"battery": BUSY}
+    ask = Ask("battery", Operation.RELEASE, 0, released=function)
+    every = tuple(sorted(operations_of_function(function)))
+    kept = SiteEnvelope((replace(NARROW, forbidden=every),), 0, 0)
+    assert judge(ask, kept, local, T) == Ruling(None, Rule.FORBIDDEN)
+    assert judge(ask, SITE, local, T) == Ruling(0, None)
+    power = Ask("battery", Operation.RELEASE, 0)
+    all_of_it = SiteEnvelope((replace(NARROW, forbidden=tuple(sorted(POWER_OPERATIONS))),), 0, 0)
+    assert judge(power, all_of_it, local, T) == Ruling(0, None), "power always goes back to the device's default"
+    for one in every if len(every) > 1 else ():
+        in_part = SiteEnvelope((replace(NARROW, forbidden=(one,)),), 0, 0)
+        assert judge(ask, in_part, local, T) == Ruling(0, None), "what may be ordered there may be taken back"
+
+
+def test_a_release_does_not_energize_where_that_is_forbidden(new_gate_world):
+    """The whole gate: by its number alone, with an untrusted clock, such a release passes every other step."""
+    made = new_gate_world()
+    bounds = tuple(replace(one, forbidden=(ENERGIZE,)) for one in made.sections.envelope.devices)
+    world = new_gate_world(sections=replace(made.sections, envelope=replace(made.sections.envelope, devices=bounds)))
+    for number, (function, taken) in enumerate(((Function.ENERGIZE, False), (Function.POWER, True)), start=1):
+        way_back = release_of("battery", function, world.PROFILE["battery"])
+        decided = world.introduce(way_back, principal=Name("Site", world.manifest.site), programme="")
+        outcome = world.say(world.command(way_back, [decided], number), quality=ClockQuality.UNTRUSTED)
+        assert isinstance(outcome, Accepted if taken else Refused), outcome
+        assert taken or (outcome.step, outcome.reason) == (10, "envelope_forbidden")
 
 
 def test_a_command_is_outgrown_when_its_operation_was_forbidden_meanwhile():

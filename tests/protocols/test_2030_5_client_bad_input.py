@@ -304,7 +304,7 @@ def test_a_remembered_place_that_fails_is_forgotten():
     assert other.session.survey.dcap is not None
 
 
-@pytest.mark.parametrize("case", ["loop", "self", "chain", "foreign", "nowhere"])
+@pytest.mark.parametrize("case", ["loop", "self", "chain", "foreign", "nowhere", "no address"])
 def test_redirects_that_lead_nowhere_fail_closed(case):
     world = plain(World(), [control(1, 200, 100, 1500)]).begin().run(30)
     steps = {
@@ -313,12 +313,13 @@ def test_redirects_that_lead_nowhere_fail_closed(case):
         "chain": {DERC: "/0"} | {f"/{number}": f"/{number + 1}" for number in range(50)},
         "foreign": {DERC: "https://evil.example/derc"},
         "nowhere": {DERC: ""},
+        "no address": {DERC: "https://[::1/derc"},
     }[case]
     world.server.faults.update({path: moved(302, place) for path, place in steps.items()})
     world.server.asked.clear()
     world.run(60)
     assert len(world.server.asked) <= len(world.server.resources) + HOPS_MOST + 1
-    assert reasons(world) == [{"self": "redirect_loop"}.get(case, f"redirect_{case}")]
+    assert reasons(world) == [{"self": "redirect_loop", "no address": "redirect_foreign"}.get(case, f"redirect_{case}")]
     assert world.watts_at(250) == 1500
 
 

@@ -231,6 +231,8 @@ async def test_plain_http_leaves_the_machine_only_with_a_reason_and_nothing_goes
         (None, None),
         ("-5", None),
         ("9" * 40, None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", None),
     ],
 )
 def test_retry_after_comes_as_seconds_or_as_a_date(header, seconds):

@@ -209,15 +209,19 @@ def test_the_pause_doubles_up_to_a_day_and_news_ends_it() -> None:
     assert duty._state.entries["/edev"].rests_until == now + FIRST_PAUSE_SECONDS
 
 
-def test_where_a_resource_moved_to_is_said_as_a_path() -> None:
-    """Status 2 carries newResourceURI."""
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [("https://utility.example/v2/edev?x=1", "/v2/edev?x=1"), ("https://[::1/edev", ""), ("//[", "")],
+)
+def test_where_a_resource_moved_to_is_said_as_a_path(uri: str, place: str) -> None:
+    """Status 2 carries newResourceURI; what is no address is no place."""
     duty = aggregator()
     errands, _ = carry(duty, FLEET, NOW, created)
     at = next(path(one) for one in errands if one.key[1] == "/edev")
-    moved = ended(NotificationStatus.CANCELLED_MOVED, new_resource_uri="https://utility.example/v2/edev?x=1")
+    moved = ended(NotificationStatus.CANCELLED_MOVED, new_resource_uri=uri)
     found = duty.notified(at, moved, NOW)
     assert found is not None
-    assert found.moved_to == "/v2/edev?x=1"
+    assert found.moved_to == place
 
 
 def test_a_stranger_has_no_subscription() -> None:

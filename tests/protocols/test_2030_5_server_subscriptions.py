@@ -123,6 +123,8 @@ def test_what_a_device_posts_does_not_stir_its_enddevice():
     [
         subscription("/tm"),
         subscription("/nowhere"),
+        subscription("http://["),
+        subscription("https://[::1/edev"),
         subscription("/edev", "http://aggregator.example/x"),
         subscription("/edev", "ftp://aggregator.example/x"),
         subscription("/edev", "/relative"),

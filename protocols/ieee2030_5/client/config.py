@@ -3,10 +3,13 @@
 Watts and vars carry the generator's sign; ratings are non-negative. LFDIs are 20 bytes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from wattseal.protocols.ieee2030_5.profiles import Profile
+from wattseal.protocols.ieee2030_5.vocabulary import DeviceCategory
 
 
 class Role(StrEnum):
@@ -23,6 +26,15 @@ class DerType(StrEnum):
     PV = "pv"
     PV_BATTERY = "pv_battery"
     EV_CHARGER = "ev_charger"
+
+
+CATEGORIES: Final[Mapping[DerType, DeviceCategory]] = {
+    DerType.BATTERY: DeviceCategory.OTHER_STORAGE,
+    DerType.PV: DeviceCategory.PHOTOVOLTAIC,
+    DerType.PV_BATTERY: DeviceCategory.PHOTOVOLTAIC_AND_STORAGE,
+    DerType.EV_CHARGER: DeviceCategory.EVSE,
+}
+"""The bit of deviceCategory for each kind of device."""
 
 
 @dataclass(frozen=True, slots=True)

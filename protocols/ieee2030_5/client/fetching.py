@@ -170,7 +170,10 @@ class Fetch:
 
 
 def _unpaged(answer: Answer) -> Answer:
-    """A redirect of a page, as a redirect of the list."""
-    parts = urlsplit(answer.location)
+    """A redirect of a page, as a redirect of the list; one that is no address stays as it is, and is not followed."""
+    try:
+        parts = urlsplit(answer.location)
+    except ValueError:
+        return answer
     query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] not in _PAGE_KEYS])
     return Answer(answer.status, answer.body, location=parts._replace(query=query).geturl())

@@ -188,7 +188,7 @@ def retry_after_of(header: str | None, now: datetime) -> int | None:
         return int(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a number that no calendar holds
         return None
     aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return max(0, int((aware - now).total_seconds()))

@@ -4,12 +4,11 @@ What was not read is None, and a device whose assignments are not known keeps th
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import msgspec
 
 from wattseal.protocols.ieee2030_5.carrying import carried_settings
-from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType, Managed, Ratings
+from wattseal.protocols.ieee2030_5.client.config import CATEGORIES, ClientConfig, Managed, Ratings
 from wattseal.protocols.ieee2030_5.client.controls import control_from, listed, still_known
 from wattseal.protocols.ieee2030_5.client.survey import DeviceRead, ProgramRead
 from wattseal.protocols.ieee2030_5.client.surveying import Surveyed
@@ -26,14 +25,6 @@ from wattseal.protocols.ieee2030_5.engine.inputs import (
 )
 from wattseal.protocols.ieee2030_5.engine.state import State
 from wattseal.protocols.ieee2030_5.modes import STRANGER, default_settings_of, settings_of
-from wattseal.protocols.ieee2030_5.vocabulary import DeviceCategory
-
-CATEGORIES: Final = {
-    DerType.BATTERY: DeviceCategory.OTHER_STORAGE,
-    DerType.PV: DeviceCategory.PHOTOVOLTAIC,
-    DerType.PV_BATTERY: DeviceCategory.PHOTOVOLTAIC_AND_STORAGE,
-    DerType.EV_CHARGER: DeviceCategory.EVSE,
-}
 
 MayServe = Callable[[bytes], bool]
 

@@ -50,7 +50,7 @@ def subscribe(turn: Turn, found: Granted) -> Outcome:
     posted: Subscription = turn.document
     if posted.condition is not None:
         return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.CONDITION_NOT_SUPPORTED)
-    path = turn.hrefs.read(urlsplit(posted.subscribed_resource).path)
+    path = turn.hrefs.read(_path_in(posted.subscribed_resource))
     view = None if path is None else look(turn, path)
     if path is None or view is None or not is_subscribable(view) or posted.encoding not in {None, 0}:
         return turn.refuse(HTTPStatus.BAD_REQUEST, ErrorReason.INVALID_VALUES)
@@ -90,6 +90,13 @@ def is_subscribable(view: View) -> bool:
 
 def _mine(turn: Turn, device: int) -> tuple[Subscriber, ...]:
     return tuple(one for one in turn.world.subscribers if one.owner == turn.caller and one.device == device)
+
+
+def _path_in(href: str) -> str:
+    try:
+        return urlsplit(href).path
+    except ValueError:
+        return ""
 
 
 def _may_be_told(uri: str, config: ServerConfig) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from wattseal.certs.identity import sfdi_of
-from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType, Managed
+from wattseal.protocols.ieee2030_5.client.config import CATEGORIES, ClientConfig, Managed
 from wattseal.protocols.ieee2030_5.client.duties.durable import pack, unpack
 from wattseal.protocols.ieee2030_5.client.duties.surroundings import server_time
 from wattseal.protocols.ieee2030_5.client.duty import Errand
@@ -25,15 +25,7 @@ from wattseal.protocols.ieee2030_5.codec import encode
 from wattseal.protocols.ieee2030_5.core_resources import EndDevice
 from wattseal.protocols.ieee2030_5.csip_aus import ConnectionPoint
 from wattseal.protocols.ieee2030_5.editions import AUS
-from wattseal.protocols.ieee2030_5.vocabulary import DeviceCategory
 
-CATEGORIES: Final = {
-    DerType.BATTERY: DeviceCategory.OTHER_STORAGE,
-    DerType.PV: DeviceCategory.PHOTOVOLTAIC,
-    DerType.PV_BATTERY: DeviceCategory.PHOTOVOLTAIC_AND_STORAGE,
-    DerType.EV_CHARGER: DeviceCategory.EVSE,
-}
-"""The bit of deviceCategory for each kind of device."""
 REFUSED_AGAIN_SECONDS: Final = 86_400
 """How long a refused registration rests; then it is asked once more, with a new changedTime."""
 _LAYOUT: Final = 1

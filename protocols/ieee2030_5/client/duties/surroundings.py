@@ -38,10 +38,13 @@ def der_of(device: DeviceRead | None) -> DER | None:
 
 
 def path_of(location: str, asked: str) -> str:
-    """A Location as a path with its query on the same server; `asked` is where the request went. Empty stays empty."""
-    if not location:
+    """A Location as a path with its query on the same server; `asked` is where the request went. Empty stays empty, and
+    what is no address is none.
+    """
+    try:
+        parts = urlsplit(urljoin(asked, location) if location else "")
+    except ValueError:
         return ""
-    parts = urlsplit(urljoin(asked, location))
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 

@@ -7,9 +7,9 @@ but a text must be one that can be shown.
 
 from typing import Final
 
-from wattseal.protocols.ieee2030_5.client.config import ClientConfig, DerType, Managed
+from wattseal.protocols.ieee2030_5.client.config import CATEGORIES, ClientConfig, DerType, Managed
 from wattseal.protocols.ieee2030_5.client.controls import listed, still_known
-from wattseal.protocols.ieee2030_5.client.picture import CATEGORIES, MayServe
+from wattseal.protocols.ieee2030_5.client.picture import MayServe
 from wattseal.protocols.ieee2030_5.client.sets.reading import ProgrammeRead, SetRead
 from wattseal.protocols.ieee2030_5.client.survey import DeviceRead, Survey
 from wattseal.protocols.ieee2030_5.engine.inputs import Control, ControlsNotified, Device, Picture, Program
