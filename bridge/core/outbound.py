@@ -27,8 +27,9 @@ from wattseal.drivers.commands import Function, Order
 
 # An event that has just ended still explains why devices are released, so it stands in the facts a while longer.
 _OVER_SECONDS: Final = 120
-# A statement names at most 256 parents; beyond this many events at once, those of lowest precedence are left out.
-_MOST_EVENTS: Final = 128
+# Facts name at most 4,096 parents, readings among them; beyond this many events at once, those of lowest precedence
+# are left out.
+_MOST_EVENTS: Final = 2048
 # A device that missed this many samples, and this many seconds more, gets no share of a site's setpoint.
 _SILENT_SAMPLES: Final = 3
 _SILENT_SECONDS: Final = 5

@@ -168,17 +168,15 @@ async def test_a_mode_that_cannot_be_held_is_answered_by_the_engine(tmp_path):
     world.bench.close()
 
 
-async def test_too_high_a_limit_of_watts_is_denied_and_said(tmp_path):
-    """An order beyond the owner's ceiling is not given; status names event and reason."""
+async def test_a_limit_above_the_ceiling_holds_all_the_same(tmp_path):
+    """The ceiling bounds what is ordered to move; to deny a loose limit would leave the battery without any."""
     world = await LineWorld(
         tmp_path / "box", SERVER_SITE.replace(b"ceiling_watts = 7400", b"ceiling_watts = 500")
     ).connect()
     world.show(control(1, 0, 600, watts=1000))
     await world.run(10)
-    told = world.bench.core.contacts["north"]["not_followed"]
-    assert [event[-4:] for event in told] == ["0001"]
-    assert "policy denies" in next(iter(told.values()))
-    assert not [one for one in world.orders() if one[2] == 1000]
+    assert world.bench.core.contacts["north"]["not_followed"] == {}
+    assert world.orders()[-1] == ("battery", "limit_inject", 1000)
     world.bench.close()
 
 
