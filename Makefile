@@ -37,7 +37,7 @@ demo: $(VENV)/.run ## set up, then run the main job on this machine: make demo A
 
 test: $(VENV)/.test ## set up, then run the whole test suite
 	@echo "== the tests"
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not alone" $(ARGS)
+	@$(BIN)/pytest -n 3 --dist worksteal -m "not alone" $(ARGS)
 	@echo "== the tests that measure time, one after another"
 	@$(BIN)/pytest -m alone $(ARGS) || [ $$? -eq 5 ] # 5: ARGS chose none of them
 
