@@ -22,7 +22,6 @@ from wattseal.protocols.ieee2030_5.translate import (
     translate,
 )
 from wattseal.protocols.ieee2030_5.translating.curves import curve as curve_reader
-from wattseal.protocols.ieee2030_5.translating.meaning import NotCarriedError
 from wattseal.protocols.ieee2030_5.translating.reactive import fixed_var
 from wattseal.protocols.ieee2030_5.vocabulary import CurveType, UnitReference
 from wattseal.protocols.wish import (
@@ -214,16 +213,15 @@ def test_a_part_of_the_set_max_var_that_was_told_is_so_many_vars(value: int, exp
     assert fixed_var(of_watts, ratings).wish == FixedVar(Reference.MAX_WATTS, value)
 
 
-def test_a_curve_in_parts_of_a_set_max_var_that_was_told_is_refused() -> None:
-    """The inverter would take parts of its own maximum: never approximated silently."""
+def test_a_curve_in_parts_of_a_set_max_var_that_was_told_is_remarked() -> None:
+    """The inverter takes parts of its own maximum: never silently, where the two may differ."""
     read = curve_reader(CurveType.VOLT_VAR)
-    made = curve(CurveType.VOLT_VAR, ref=UnitReference.SET_MAX_VAR)
-    assert read((made, False), Ratings(5000, 4000)).wish.reference is Reference.MAX_VARS
-    with pytest.raises(NotCarriedError) as refused:
-        read((made, False), Ratings(5000, 4000, inject_vars=2200))
-    assert refused.value.reason == "base_differs"
+    told = Ratings(5000, 4000, inject_vars=2200)
+    of_vars = curve(CurveType.VOLT_VAR, ref=UnitReference.SET_MAX_VAR)
+    assert read((of_vars, False), Ratings(5000, 4000)).remarks == ()
+    assert "2200 var" in read((of_vars, False), told).remarks[0]
     of_watts = curve(CurveType.VOLT_VAR, ref=UnitReference.SET_MAX_W)
-    assert read((of_watts, False), Ratings(5000, 4000, inject_vars=2200)).wish.reference is Reference.MAX_WATTS
+    assert read((of_watts, False), told).remarks == ()
 
 
 def test_what_cannot_be_meant_is_remarked_and_the_rest_is_carried() -> None:

@@ -82,11 +82,6 @@ def curve(expected: CurveType) -> Reader:
         if made.curve_type is not expected:
             raise NotCarriedError("curve_type_wrong", f"the curve is of type {int(made.curve_type)}")
         reference = _reference(made, shape)
-        if reference is Reference.MAX_VARS and ratings.inject_vars is not None:
-            # The server means parts of the setMaxVar that it was told, the device takes parts of its own.
-            raise NotCarriedError(
-                "base_differs", "parts of a setMaxVar that the site file sets are not carried in curves"
-            )
         wish = Curve(
             kind=shape.kind,
             reference=reference,
@@ -95,9 +90,16 @@ def curve(expected: CurveType) -> Reader:
             volt_reference_per_ten_thousand=_volt_reference(made),
             autonomous_seconds=_autonomous_seconds(made),
         )
-        return Meant(wish, tuple(_left_out(made)))
+        return Meant(wish, (*_left_out(made), *_other_base(reference, ratings)))
 
     return read
+
+
+def _other_base(reference: Reference, ratings: Ratings) -> tuple[str, ...]:
+    """The server means parts of the setMaxVar that it was told; the inverter takes parts of its own."""
+    if reference is not Reference.MAX_VARS or ratings.inject_vars is None:
+        return ()
+    return (f"parts of setMaxVar ({ratings.inject_vars} var as told) are taken by the inverter as parts of its own",)
 
 
 def _reference(made: DERCurve, shape: Shape) -> Reference:
