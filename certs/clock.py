@@ -13,6 +13,7 @@ A wall clock that is stepped while untrusted may become trusted: that is what se
 """
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -63,16 +64,16 @@ class SystemTime:
         return time.monotonic()
 
 
-class VirtualTime:
+class VirtualTime(ABC):
     """What every time source is that somebody moves by hand; instants that come from it say so."""
 
+    @abstractmethod
     def monotonic(self) -> float:
         """Seconds since an arbitrary moment."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wall(self) -> float:
         """Unix seconds."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
